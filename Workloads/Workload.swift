@@ -1,0 +1,132 @@
+// What a workload is: the contract that every model implements and the oracle that judges whether it did.
+
+/// A kind of work with a contract.
+public struct Workload: Sendable {
+  public let name: String
+  /// The question that this workload answers, for people.
+  public let question: String
+  /// The contract in prose: procedure, operation counted, what is recorded.
+  public let contract: String
+  /// What one operation is, as in "answered request".
+  public let operation: String
+  /// Whether the rig drives it over sockets; else the model drives itself.
+  public let isServed: Bool
+  public let parameters: [Parameter]
+  /// Deviations from the contract that a model may offer; each is a row of its own.
+  public let variants: [Variant]
+  /// The oracle's rules: name and meaning.
+  public let rules: [(name: String, meaning: String)]
+  public let cases: [Case]
+  /// Small and gated cases for `switchyard check`.
+  public let checks: [Check]
+  /// The oracle of a served workload.
+  public let judge: @Sendable (Evidence) -> [Finding]
+
+  public struct Variant: Sendable {
+    public let name: String
+    public let meaning: String
+  }
+
+  /// The default of every parameter.
+  public var defaults: [String: ParameterValue] {
+    Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.defaultValue) })
+  }
+
+  public func parameter(_ name: String) throws(ParameterError) -> Parameter {
+    guard let parameter = parameters.first(where: { $0.name == name }) else {
+      let known = parameters.map(\.name).joined(separator: ", ")
+      throw ParameterError("'\(name)' is not a parameter of \(self.name): it has \(known)")
+    }
+    return parameter
+  }
+
+  /// The defaults with `changes` laid over them, every value checked.
+  public func values(_ changes: [String: ParameterValue]) throws(ParameterError) -> [String: ParameterValue] {
+    var values = defaults
+    for (name, value) in changes.sorted(by: { $0.key < $1.key }) {
+      values[name] = try parameter(name).validate(value)
+    }
+    return values
+  }
+}
+
+/// A workload with its parameters fixed.
+public struct Case: Sendable {
+  /// Short name, a string everywhere: `fan-out/closed`.
+  public let name: String
+  /// What differs from the workload's defaults.
+  public let changes: [String: ParameterValue]
+  /// The presets that include it.
+  public let presets: Set<Preset>
+  /// Metrics that a reader should look at first, by name in the result.
+  public let headlines: [String]
+}
+
+/// How much is run. What each costs and claims stands in the README.
+public enum Preset: String, Sendable, Codable, CaseIterable {
+  case quick, standard, full
+
+  /// Trials of every (case, model).
+  public var rounds: Int {
+    switch self {
+    case .quick: 3
+    case .standard: 12
+    case .full: 12
+    }
+  }
+  /// Load before the window opens, in seconds.
+  public var warmUpSeconds: Double { 1 }
+  /// The measured window, in seconds.
+  public var windowSeconds: Double { self == .quick ? 4 : 5 }
+  /// Whether tables made with it may claim anything.
+  public var claims: Bool { self != .quick }
+}
+
+/// A case of `switchyard check`: bounded by count, judged, never timed.
+public struct Check: Sendable {
+  public let name: String
+  /// What this check can see that the others cannot.
+  public let purpose: String
+  public let changes: [String: ParameterValue]
+  /// Operations to do before the load ends.
+  public let operations: Int
+  /// No child is answered before all its siblings have arrived.
+  public let isGated: Bool
+}
+
+/// Everything the oracle of a served workload judges by.
+public struct Evidence: Sendable {
+  public let parameters: [String: ParameterValue]
+  public let variant: String?
+  public let isGated: Bool
+  /// What the model says that it counted.
+  public let model: Ledger
+  /// What the rig counted at the other end of the sockets.
+  public let rig: Ledger
+  /// TCP sockets that the model's process still held after it had printed its result, read from outside;
+  /// nil where the process was gone or could not be read.
+  public let openSockets: Int?
+
+  public init(
+    parameters: [String: ParameterValue], variant: String?, isGated: Bool, model: Ledger, rig: Ledger, openSockets: Int?
+  ) {
+    self.parameters = parameters
+    self.variant = variant
+    self.isGated = isGated
+    self.model = model
+    self.rig = rig
+    self.openSockets = openSockets
+  }
+}
+
+extension Workload {
+  /// All workloads, in the order of the tables.
+  public static let all: [Workload] = [.fanOut]
+
+  public static func named(_ name: String) throws(ParameterError) -> Workload {
+    guard let workload = all.first(where: { $0.name == name }) else {
+      throw ParameterError("'\(name)' is not a workload: there is \(all.map(\.name).joined(separator: ", "))")
+    }
+    return workload
+  }
+}
