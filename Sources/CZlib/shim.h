@@ -1,0 +1,2 @@
+// zlib, for the compressed histograms in run.json.
+#include <zlib.h>
