@@ -1,0 +1,96 @@
+import CLinux
+import Glibc
+import Testing
+import Workloads
+
+@testable import Rig
+
+@Suite("The conversation with the harness")
+struct ConversationTests {
+  private func load(_ changes: [String: ParameterValue] = [:], workload: String = "fan-out") -> RigCommand {
+    RigCommand(
+      .load,
+      load: RigLoad(
+        workload: workload, parameters: changes, seed: 1, warmUpNanoseconds: 0, windowNanoseconds: 1_000_000_000,
+        patienceNanoseconds: 200_000_000, operations: nil, isGated: false, spins: false))
+  }
+
+  private func failure(_ rig: RigProcess) throws -> String {
+    while let reply = try rig.hear() {
+      if reply.reply == .failure {
+        let reason = try #require(reply.reason)
+        #expect(rig.end() == 1)
+        return reason
+      }
+    }
+    return "the rig said nothing and ended with \(rig.end())"
+  }
+
+  @Test("the end of the input ends the rig with status 0, before and after `load`")
+  func endOfInput() throws {
+    #expect(RigProcess().end() == 0)
+    let rig = RigProcess()
+    try rig.tell(load())
+    #expect(try rig.hear()?.reply == .listening)
+    #expect(rig.end() == 0)
+  }
+
+  @Test("lines that come in pieces, or many at once, are understood")
+  func pieces() throws {
+    let rig = RigProcess()
+    rig.tell(#"{"command":"load","load":{"workload":"fan-out","parameters":{},"seed":1,"warmUpNanosec"#)
+    rig.tell(#"onds":0,"windowNanoseconds":1,"patienceNanoseconds":1000000,"isGated":false,"spins":false}}"# + "\n\n")
+    #expect(try rig.hear()?.reply == .listening)
+    #expect(rig.end() == 0)
+  }
+
+  @Test("nonsense is refused with the line quoted")
+  func nonsense() throws {
+    let rig = RigProcess()
+    rig.tell("hello\n")
+    #expect(try failure(rig).hasPrefix("'hello' is not a command"))
+  }
+
+  @Test("commands out of turn are refused")
+  func outOfTurn() throws {
+    let early = RigProcess()
+    try early.tell(RigCommand(.finish))
+    #expect(try failure(early) == "'finish' came first: the order is load, connect, finish")
+    let rig = RigProcess()
+    try rig.tell(load())
+    try rig.tell(RigCommand(.finish))
+    #expect(try failure(rig) == "'finish' came out of turn: the order is load, connect, finish")
+  }
+
+  @Test("parameters and workloads that do not exist are refused by name")
+  func parameters() throws {
+    let wide = RigProcess()
+    try wide.tell(load(["width": .integer(65)]))
+    #expect(try failure(wide).contains("'65'"))
+    let unknown = RigProcess()
+    try unknown.tell(load(workload: "no-such"))
+    #expect(try failure(unknown) == "'no-such' is not a workload that the rig drives: it drives fan-out")
+  }
+
+  @Test("a model that does not listen is named by its port")
+  func refused() throws {
+    let rig = RigProcess()
+    try rig.tell(load())
+    _ = try rig.hear()
+    // A port that was free a moment ago.
+    let listener = clinux_listen_loopback(0, 1, 0)
+    let port = UInt16(clinux_local_port(listener))
+    clinux_close(listener)
+    try rig.tell(RigCommand(.connect, port: port))
+    #expect(try failure(rig) == "connecting to the model at 127.0.0.1:\(port): Connection refused")
+  }
+
+  @Test("a flood without a line's end is refused")
+  func flood() throws {
+    var conversation = Conversation(input: open("/dev/zero", O_RDONLY), output: -1)
+    defer { clinux_close(conversation.input) }
+    #expect(throws: RigFailure.self) {
+      while true { try conversation.read() }
+    }
+  }
+}
