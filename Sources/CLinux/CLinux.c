@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -241,3 +243,36 @@ int clinux_is_socket(int fd) {
   if (fstat(fd, &status) < 0) return -errno;
   return S_ISSOCK(status.st_mode);
 }
+
+// Watching another process ----------------------------------------------------------------------------------------
+
+int64_t clinux_cpu_ns_of(pid_t process) {
+  clockid_t clock;
+  int error = clock_getcpuclockid(process, &clock);
+  if (error != 0) return -error;
+  struct timespec t;
+  if (clock_gettime(clock, &t) < 0) return -errno;
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int clinux_exit_status(pid_t child, int *exit_code, int *signal_number) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return -errno;
+  if (info.si_pid == 0) return 0;
+  *exit_code = info.si_code == CLD_EXITED ? info.si_status : 0;
+  *signal_number = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  return 1;
+}
+
+int clinux_set_affinity_of(pid_t thread, const int *processors, int count) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int i = 0; i < count; i++) {
+    if (processors[i] < 0 || processors[i] >= CPU_SETSIZE) return -EINVAL;
+    CPU_SET(processors[i], &set);
+  }
+  return sched_setaffinity(thread, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }

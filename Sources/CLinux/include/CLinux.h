@@ -70,4 +70,15 @@ int clinux_open_again(int fd, int flags);
 // 1 for a socket, 0 for anything else, or -errno.
 int clinux_is_socket(int fd);
 
+// Watching another process. CPU time of all its threads, those that have exited included, in nanoseconds, or -errno.
+int64_t clinux_cpu_ns_of(pid_t process);
+// 1 when a child has ended, with its exit code, or the signal that ended it (else 0); 0 while it runs; or -errno.
+// The child stays unreaped.
+int clinux_exit_status(pid_t child, int *exit_code, int *signal_number);
+// Restricts one thread (0: the calling one) to these processors. 0, or -errno.
+int clinux_set_affinity_of(pid_t thread, const int *processors, int count);
+
+// A pipe with both ends close-on-exec. 0, or -errno.
+int clinux_pipe(int ends[2]);
+
 #endif
