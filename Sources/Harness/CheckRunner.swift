@@ -1,0 +1,100 @@
+// `switchyard check`: small and gated cases, bounded by count, judged and never timed.
+
+import Foundation
+import ResultFormat
+import Workloads
+
+/// How one model did in one check.
+public struct CheckResult: Sendable, Encodable {
+  public var model: String
+  public var variant: String?
+  public var check: String
+  public var state: TrialState
+  /// Why the state is not `ok`.
+  public var reason: String?
+  public var findings: [Finding]
+  /// The model's standard error, kept where the check failed.
+  public var standardError: String?
+
+  /// Whether the model did what the contract asks, or honestly declined.
+  public var isAcceptable: Bool { state == .ok || state == .unsupported }
+}
+
+public struct CheckRunner: Sendable {
+  let runner: TrialRunner
+  let processors: ProcessorSets
+  let deadlines: TrialOrder.Deadlines
+
+  /// - Parameter patience: how long a model may make no progress. Checks are small: what takes seconds is stuck.
+  public init(runner: TrialRunner, processors: ProcessorSets, patience: Duration = .seconds(3)) {
+    self.runner = runner
+    self.processors = processors
+    deadlines = TrialOrder.Deadlines(
+      rig: .seconds(10), ready: .seconds(10), edge: .seconds(5), patience: patience, load: .seconds(30),
+      drain: .seconds(5), exit: .seconds(5))
+  }
+
+  /// Runs all checks of the workloads on every row.
+  /// - Returns: nil if it was interrupted.
+  public func run(_ rows: [ModelRow], _ workloads: [Workload], _ tell: (CheckResult) -> Void)
+    async throws(HarnessError) -> [CheckResult]?
+  {
+    let folder = try temporaryFolder()
+    defer {
+      // Only what failed has left something.
+      if entries(of: folder)?.isEmpty ?? true { try? FileManager.default.removeItem(atPath: folder) }
+    }
+    var results: [CheckResult] = []
+    for row in rows {
+      for workload in workloads {
+        // A model's variants are of single workloads; where it has none of that name there is nothing to check.
+        if row.variant != nil && row.unsupportedReason(workload) != nil { continue }
+        for check in workload.checks {
+          guard let result = try await run(check, of: workload, row, folder: folder) else { return nil }
+          tell(result)
+          results.append(result)
+        }
+      }
+    }
+    return results
+  }
+
+  private func run(_ check: Check, of workload: Workload, _ row: ModelRow, folder: String) async throws(HarnessError)
+    -> CheckResult?
+  {
+    var result = CheckResult(
+      model: row.program.name, variant: row.variant, check: check.name, state: .ok, findings: [])
+    if let reason = row.unsupportedReason(workload) {
+      result.state = .unsupported
+      result.reason = reason
+      return result
+    }
+    let parameters: [String: ParameterValue]
+    do {
+      parameters = try workload.values(check.changes)
+    } catch {
+      throw HarnessError(error)
+    }
+    let order = TrialOrder(
+      model: row.program, variant: row.variant, workload: workload, parameters: parameters, seed: 1,
+      warmUp: .zero, window: .seconds(60), operations: check.operations, isGated: check.isGated,
+      processors: processors, deadlines: deadlines)
+    let place =
+      "\(folder)/\(row.label.replacingOccurrences(of: ":", with: "-"))-"
+      + check.name.replacingOccurrences(of: "/", with: "-")
+    let outcome = try await runner.run(order, folder: place)
+    guard case .failure(let end) = outcome else {
+      try? FileManager.default.removeItem(atPath: place)
+      return result
+    }
+    guard case .failed(let state) = end.cause else {
+      try? FileManager.default.removeItem(atPath: place)
+      return nil
+    }
+    result.state = state
+    result.reason = end.reason
+    result.findings = end.findings
+    result.standardError = "\(place)/stderr"
+    return result
+  }
+}

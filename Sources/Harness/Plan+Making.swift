@@ -1,0 +1,105 @@
+// What will be run, in which order, fixed before the first trial and repeatable from one seed.
+//
+// A round has one trial of every (case, model). Within it cases are shuffled, and within a case all models run back to
+// back in random order: what drifts over minutes (frequency, neighbours) then hits all models of a case alike, and the
+// round is a block of the experiment.
+
+import ResultFormat
+import Workloads
+
+/// What to plan for.
+public struct PlanRequest: Sendable {
+  public var cases: [SelectedCase]
+  public var models: [PlannedModel]
+  public var preset: Preset
+  public var seed: UInt64
+  public var rounds: Int
+  public var warmUpSeconds: Double
+  public var windowSeconds: Double
+  public var processors: ProcessorSets
+
+  public init(
+    cases: [SelectedCase], models: [PlannedModel], preset: Preset, seed: UInt64, rounds: Int? = nil,
+    warmUpSeconds: Double? = nil, windowSeconds: Double? = nil, processors: ProcessorSets
+  ) {
+    self.cases = cases
+    self.models = models
+    self.preset = preset
+    self.seed = seed
+    self.rounds = rounds ?? preset.rounds
+    self.warmUpSeconds = warmUpSeconds ?? preset.warmUpSeconds
+    self.windowSeconds = windowSeconds ?? preset.windowSeconds
+    self.processors = processors
+  }
+}
+
+/// A case with the command line's changes laid over its own.
+public struct SelectedCase: Sendable {
+  public let name: String
+  public let workload: Workload
+  public let parameters: [String: ParameterValue]
+  public let headlines: [String]
+
+  /// - Parameter changes: from `--set`. A case that they change says so in its name, since it is another case.
+  /// - Throws: ``ParameterError`` that quotes the value.
+  public init(_ case: Case, of workload: Workload, changes: [String: String] = [:]) throws(ParameterError) {
+    var values = try workload.values(`case`.changes)
+    var label = ""
+    for (name, text) in changes.sorted(by: { $0.key < $1.key }) {
+      let value = try workload.parameter(name).parse(text)
+      if values[name] != value { label += "+\(name)=\(value)" }
+      values[name] = value
+    }
+    self.name = `case`.name + label
+    self.workload = workload
+    self.parameters = values
+    self.headlines = `case`.headlines
+  }
+}
+
+extension Plan {
+  public static func make(_ request: PlanRequest) -> Plan {
+    let cases = request.cases.map { selected in
+      PlannedCase(
+        name: selected.name, workload: selected.workload.name, parameters: selected.parameters,
+        workers: request.processors.workers, rigProcessors: request.processors.rig,
+        modelProcessors: request.processors.model)
+    }
+    let families = request.cases.flatMap { selected in
+      selected.headlines.map { ClaimFamily(workload: selected.workload.name, case: selected.name, metric: $0) }
+    }
+    var order = SplitMix64(seed: request.seed)
+    var trials: [PlannedTrial] = []
+    for round in 1...max(1, request.rounds) {
+      for `case` in Array(request.cases.indices).shuffled(using: &order) {
+        for model in request.models.shuffled(using: &order) {
+          trials.append(
+            PlannedTrial(
+              number: trials.count + 1, round: round, case: cases[`case`].name, model: model.name,
+              variant: model.variant,
+              seed: trialSeed(request.seed, caseIndex: `case`, round: round)))
+        }
+      }
+    }
+    let isCut =
+      request.rounds < request.preset.rounds || request.warmUpSeconds < request.preset.warmUpSeconds
+      || request.windowSeconds < request.preset.windowSeconds
+    return Plan(
+      preset: request.preset.rawValue, seed: request.seed, rounds: request.rounds,
+      warmUpSeconds: request.warmUpSeconds, windowSeconds: request.windowSeconds,
+      claims: request.preset.claims && !isCut, families: families, models: request.models, cases: cases,
+      trials: trials)
+  }
+
+  /// All models of a case and round get one seed, hence one schedule and the same service times: common random numbers.
+  /// 53 bits, since not every language reads 64-bit integers from JSON.
+  static func trialSeed(_ seed: UInt64, caseIndex: Int, round: Int) -> UInt64 {
+    SplitMix64.mix(SplitMix64.mix(seed ^ UInt64(caseIndex)) &+ UInt64(round)) >> 11
+  }
+
+  /// Seconds that the whole plan takes, processes' start and drain included.
+  public var expectedSeconds: Double { Double(trials.count) * (warmUpSeconds + windowSeconds + Self.overheadSeconds) }
+
+  /// What a trial takes beside warm-up and window, as measured with the built-in models.
+  static let overheadSeconds = 0.8
+}

@@ -1,0 +1,57 @@
+// Where a run is, in one line: what runs now, done / total, time left.
+
+import ResultFormat
+
+/// Pure: told what happens and when, it says what to show.
+public struct Progress: Sendable {
+  private let plan: Plan
+  private var done = 0
+  private var startedAt: Double?
+  private var current: PlannedTrial?
+
+  public init(_ plan: Plan) { self.plan = plan }
+
+  /// - Parameter now: seconds of any clock.
+  public mutating func start(_ trial: PlannedTrial, at now: Double) {
+    current = trial
+    if startedAt == nil { startedAt = now }
+  }
+
+  public mutating func finish() {
+    done += 1
+    current = nil
+  }
+
+  /// What runs now.
+  public func line(at now: Double) -> String {
+    let what = current.map { "\($0.case) · \(Self.label($0.model, $0.variant)) · round \($0.round)/\(plan.rounds)" }
+    return "\(done)/\(plan.trials.count) · \(what ?? "done") · \(left(at: now)) left"
+  }
+
+  /// What has just been finished.
+  public func line(_ trial: Trial, at now: Double) -> String {
+    var line = "\(done)/\(plan.trials.count) · \(trial.case) · \(Self.label(trial.model, trial.variant)) · "
+    line += "round \(trial.round)/\(plan.rounds) · \(trial.state.rawValue)"
+    if let figures = trial.figures { line += " · \(Int(figures.operationsPerSecond.rounded())) operations/s" }
+    return line + " · \(left(at: now)) left"
+  }
+
+  /// As the plan says until something was measured, then as measured.
+  private func left(at now: Double) -> String {
+    let count = plan.trials.count
+    guard count > 0 else { return Self.words(0) }
+    let planned = plan.expectedSeconds / Double(count)
+    guard done > 0, let startedAt else { return Self.words(planned * Double(count - done)) }
+    return Self.words((now - startedAt) / Double(done) * Double(count - done))
+  }
+
+  /// `40 s`, `3 min 10 s`, `1 h 5 min`.
+  public static func words(_ seconds: Double) -> String {
+    let whole = Int(max(0, seconds).rounded())
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return whole % 60 == 0 ? "\(whole / 60) min" : "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+
+  static func label(_ model: String, _ variant: String?) -> String { variant.map { "\(model):\($0)" } ?? model }
+}

@@ -1,0 +1,58 @@
+// One live line on a terminal, plain lines elsewhere; always on standard error, since results own standard output.
+
+import Glibc
+import Harness
+import ResultFormat
+import Synchronization
+
+final class ProgressDisplay: Sendable {
+  private let progress: Mutex<Progress>
+  private let isTerminal: Bool
+
+  init(_ plan: Plan) {
+    progress = Mutex(Progress(plan))
+    isTerminal = isatty(STDERR_FILENO) == 1
+  }
+
+  func show(_ event: RunExecution.Event) {
+    let now = Self.now
+    switch event {
+    case .starting(let trial):
+      let line = progress.withLock { progress in
+        progress.start(trial, at: now)
+        return progress.line(at: now)
+      }
+      if isTerminal { redraw(line) }
+    case .finished(let trial):
+      let line = progress.withLock { progress in
+        progress.finish()
+        return progress.line(trial, at: now)
+      }
+      let hasFailed = trial.state != .ok && trial.state != .unsupported
+      if isTerminal {
+        if hasFailed {
+          redraw("")
+          writeToStandardError("\(trial.state.rawValue): \(trial.reason ?? "")\n")
+        }
+      } else {
+        writeToStandardError(line + "\n")
+        if hasFailed { writeToStandardError("  \(trial.reason ?? "")\n") }
+      }
+    }
+  }
+
+  /// Takes the live line away.
+  func end() { if isTerminal { redraw("") } }
+
+  /// Carriage return, erase to the end of the line, text cut to the width: a line that wraps could not be redrawn.
+  private func redraw(_ text: String) {
+    let width = max(20, terminalWidth(STDERR_FILENO) ?? 80)
+    writeToStandardError("\r\u{1B}[K\(text.prefix(width - 1))")
+  }
+
+  private static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+}

@@ -1,0 +1,57 @@
+// What several subcommands share: which workloads and models are meant.
+
+import ArgumentParser
+import Harness
+import Workloads
+
+/// `--model` and `--guest`.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    name: .customLong("model"),
+    help: ArgumentHelp(
+      "A model to use, or one of its variants; may be repeated. Without it: all.", valueName: "name[:variant]"))
+  var models: [String] = []
+
+  @Option(
+    name: .customLong("guest"),
+    help: ArgumentHelp(
+      "An executable that speaks PROTOCOL.md, to use as a model of that name; may be repeated.",
+      valueName: "name=path"))
+  var guests: [String] = []
+
+  /// The rows meant.
+  func rows(_ executables: Executables, withVariants: Bool = false) async throws(HarnessError) -> [ModelRow] {
+    let entries = try await ModelCatalogue(executables, guests: guests).describe(executables)
+    return try ModelCatalogue.rows(entries, named: models, withVariants: withVariants)
+  }
+}
+
+/// The workloads of that name; all if there are none.
+func selectWorkloads(_ names: [String]) throws(HarnessError) -> [Workload] {
+  var workloads: [Workload] = []
+  for name in names {
+    let workload: Workload
+    do throws(ParameterError) {
+      workload = try Workload.named(name)
+    } catch {
+      throw HarnessError(error)
+    }
+    if !workloads.contains(where: { $0.name == workload.name }) { workloads.append(workload) }
+  }
+  return names.isEmpty ? Workload.all : workloads
+}
+
+/// `key=value`, as after `--set`.
+func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
+  var changes: [String: String] = [:]
+  for text in texts {
+    guard let separator = text.firstIndex(of: "="), separator != text.startIndex else {
+      throw .usage("'\(text)' sets nothing: expected KEY=VALUE, as in --set width=16")
+    }
+    let key = String(text[..<separator])
+    guard changes.updateValue(String(text[text.index(after: separator)...]), forKey: key) == nil else {
+      throw .usage("'\(key)' was set twice")
+    }
+  }
+  return changes
+}

@@ -1,0 +1,130 @@
+// The command line as a user meets it: messages and exit statuses.
+
+import Foundation
+import ResultFormat
+import Subprocess
+import Testing
+
+@testable import Harness
+
+@Suite struct CommandLineTests {
+  @Test(arguments: [
+    (["run", "fanout"], "switchyard: 'fanout' is not a workload: there is fan-out\n"),
+    (["run", "fan-out/open"], "switchyard: 'fan-out/open' is not a case: there is fan-out/fixed-rate, "),
+    (["run", "--set", "width=65"], "switchyard: '65' is not a value of width: expected 1 to 64\n"),
+    (["run", "--set", "breadth=6"], "switchyard: 'breadth' is not a parameter of fan-out: it has width, "),
+    (["run", "--set", "width"], "switchyard: 'width' sets nothing: expected KEY=VALUE, as in --set width=16\n"),
+    (["run", "--rounds", "0"], "Error: '0' is no number of rounds: expected 1 to 10000\n"),
+    (["run", "--preset", "huge"], "Error: The value 'huge' is invalid for '--preset <preset>'"),
+    (["run", "--model", "nobody"], "switchyard: 'nobody' is not a model: there is honest\n"),
+    (["run", "--output", "/proc/version"], "switchyard: '/proc/version' is a file: --output takes a folder\n"),
+    (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out\n"),
+    (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
+    (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out\n"),
+    (["report", "/nowhere"], "switchyard: cannot read /nowhere/run.json: No such file or directory"),
+    (["validate", "/nowhere"], "switchyard: /nowhere/run.json: "),
+    (["list", "everything"], "Error: The value 'everything' is invalid for '<subject>'"),
+    (["fly"], "Error: Unexpected argument 'fly'"),
+  ]) func `a wrong command line ends with status 2 and quotes the value`(_ arguments: [String], _ message: String)
+    async throws
+  {
+    let installation = try installed(["honest"])
+    let result = try await installation.switchyard(arguments)
+    #expect(result.status == .exited(2))
+    #expect(result.output == "")
+    #expect(result.error.hasPrefix(message), "\(result.error)")
+  }
+
+  @Test(arguments: [["--help"], ["run", "--help"], ["help", "check"], []]) func `help is a result`(
+    _ arguments: [String]
+  ) async throws {
+    let installation = try installed([])
+    let result = try await installation.switchyard(arguments)
+    #expect(result.status == .exited(0))
+    #expect(result.output.contains("USAGE: switchyard"))
+    #expect(result.error == "")
+  }
+
+  @Test func `models are listed with what they say of themselves`() async throws {
+    let installation = try installed(["honest", "declines", "describes-nonsense"])
+    let outcome = try await installation.switchyard("list", "models")
+    #expect(outcome.status == .exited(0))
+    #expect(
+      outcome.output == """
+        declines
+          pretends
+          fan-out: unsupported: no hands
+        describes-nonsense
+          error: model 'describes-nonsense' (\(installation.folder)/model-describes-nonsense) answered 'describe' with \
+        'I am a model': expected a description
+        honest
+          pretends
+          fan-out (variants: gather)
+
+        """)
+  }
+
+  @Test func `presets are listed as JSON`() async throws {
+    let installation = try installed([])
+    let outcome = try await installation.switchyard("list", "presets", "--json")
+    let presets = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+    #expect(presets.map { $0["name"] as? String } == ["quick", "standard", "full"])
+  }
+
+  @Test func `a contract is described with every parameter, case and rule`() async throws {
+    let installation = try installed([])
+    let outcome = try await installation.switchyard("describe", "fan-out")
+    #expect(outcome.status == .exited(0))
+    for text in ["width = 8\n", "rate = 2000.0 requests/s\n", "fan-out/closed (quick, standard, full)", "left-open: "] {
+      #expect(outcome.output.contains(text))
+    }
+  }
+
+  @Test func `a run prints its tables on standard output and ends with status 0`() async throws {
+    let installation = try installed(["honest"])
+    let folder = "\(installation.folder)/out/run"
+    let outcome = try await installation.switchyard(
+      "run", "fan-out/fixed-rate", "--rounds", "2", "--window", "0.1", "--warm-up", "0", "--seed", "5", "--output",
+      folder)
+    #expect(outcome.status == .exited(0), "\(outcome.error)")
+    #expect(outcome.output.contains("rig on fan-out/fixed-rate: "))
+    #expect(
+      outcome.error.contains("2 trials (1 cases, 1 models, 2 rounds; seed 5), about 2 s; results go to \(folder)\n"))
+    #expect(outcome.error.contains("\n1/2 · fan-out/fixed-rate · honest · round 1/2 · ok · "))
+    #expect(FileManager.default.fileExists(atPath: "\(folder)/report.md"))
+    let again = try await installation.switchyard("run", "--output", folder)
+    #expect(again.status == .exited(2))
+    #expect(again.error.contains("'\(folder)' holds a run already"))
+    let valid = try await installation.switchyard("validate", folder)
+    #expect(valid.status == .exited(0), "\(valid.error)")
+    #expect(valid.output == "\(folder) is valid: 2 trials (complete), schema 1\n")
+    let json = try await installation.switchyard("report", folder, "--format", "json")
+    #expect(json.status == .exited(0))
+  }
+
+  @Test func `a failed trial ends the run with status 1 and its reason on standard error`() async throws {
+    let installation = try installed(["dies-in-the-window", "honest"])
+    let outcome = try await installation.switchyard(
+      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--output",
+      "\(installation.folder)/run")
+    #expect(outcome.status == .exited(1))
+    #expect(
+      outcome.error.contains(
+        "model 'dies-in-the-window' failed fan-out/fixed-rate (round 1): was killed by SIGKILL (9)"))
+    #expect(outcome.error.contains("1 of 2 trials failed"))
+  }
+
+  @Test func `a failed check ends with status 1, a passed one with 0`() async throws {
+    let installation = try installed(["answers-one-too-few", "honest"])
+    let passed = try await installation.switchyard("check", "--model", "honest")
+    #expect(passed.status == .exited(0))
+    #expect(passed.output.split(separator: "\n").count == 4)
+    #expect(passed.output.hasPrefix("honest · fan-out/check-scarce · ok\n"))
+    let failed = try await installation.switchyard("check", "fan-out", "--model", "answers-one-too-few", "--json")
+    #expect(failed.status == .exited(1))
+    #expect(failed.error == "switchyard: 4 of 4 checks failed\n")
+    let results = try #require(try JSONSerialization.jsonObject(with: Data(failed.output.utf8)) as? [[String: Any]])
+    #expect(results.allSatisfy { $0["state"] as? String == "wrong" })
+  }
+}
