@@ -1,0 +1,194 @@
+// A run on disk: `run.json`, version 1. Everything that a report needs, and nothing that it could derive.
+
+import Workloads
+
+/// The version that this code writes, and the only one that it reads.
+public let currentSchemaVersion = 1
+
+/// One invocation of the harness: all rounds of all cases and models.
+public struct Run: Sendable, Codable, Hashable {
+  public var schemaVersion: Int
+  public var environment: RunEnvironment
+  public var plan: Plan
+  /// In the order in which they were run. Shorter than `plan.trials` if the run was interrupted.
+  public var trials: [Trial]
+
+  public init(environment: RunEnvironment, plan: Plan, trials: [Trial]) {
+    self.schemaVersion = currentSchemaVersion
+    self.environment = environment
+    self.plan = plan
+    self.trials = trials
+  }
+
+  /// Element by element, so that an error says which.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    schemaVersion = try container.decode(Int.self, forKey: .schemaVersion)
+    environment = try container.decode(Placed<RunEnvironment>.self, forKey: .environment).value
+    plan = try container.decode(Placed<Plan>.self, forKey: .plan).value
+    trials = try container.decode([Placed<Trial>].self, forKey: .trials).map(\.value)
+  }
+
+  /// Whether every planned trial is there.
+  public var isComplete: Bool { trials.count == plan.trials.count }
+}
+
+/// What was to be run, fixed before the first trial.
+public struct Plan: Sendable, Codable, Hashable {
+  /// `quick`, `standard`, `full`.
+  public var preset: String
+  /// The seed of the order, and through it of every trial.
+  public var seed: UInt64
+  public var rounds: Int
+  public var warmUpSeconds: Double
+  public var windowSeconds: Double
+  /// Whether reports may claim differences; else they are shown as indicative.
+  public var claims: Bool
+  /// What the tests will be corrected for, declared before the first trial.
+  public var families: [ClaimFamily]
+  public var models: [PlannedModel]
+  public var cases: [PlannedCase]
+  /// In the order in which they are run.
+  public var trials: [PlannedTrial]
+
+  public init(
+    preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, windowSeconds: Double, claims: Bool,
+    families: [ClaimFamily], models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial]
+  ) {
+    self.preset = preset
+    self.seed = seed
+    self.rounds = rounds
+    self.warmUpSeconds = warmUpSeconds
+    self.windowSeconds = windowSeconds
+    self.claims = claims
+    self.families = families
+    self.models = models
+    self.cases = cases
+    self.trials = trials
+  }
+}
+
+/// A set of comparisons that are tested, and corrected, together: every pair of models on one headline metric.
+public struct ClaimFamily: Sendable, Codable, Hashable {
+  public var workload: String
+  public var `case`: String
+  /// `throughput`, `cpuPerOperation`, `addedLatency`, ...
+  public var metric: String
+
+  public init(workload: String, case: String, metric: String) {
+    self.workload = workload
+    self.case = `case`
+    self.metric = metric
+  }
+}
+
+/// A model of the run, or a labelled variant of one: a row of its own in every table.
+public struct PlannedModel: Sendable, Codable, Hashable {
+  public var name: String
+  public var variant: String?
+  public var idiom: String
+  public var allocator: String?
+  /// Whether it came from outside this package.
+  public var isGuest: Bool
+
+  public init(name: String, variant: String?, idiom: String, allocator: String?, isGuest: Bool) {
+    self.name = name
+    self.variant = variant
+    self.idiom = idiom
+    self.allocator = allocator
+    self.isGuest = isGuest
+  }
+}
+
+/// A case of the run with all its parameters.
+public struct PlannedCase: Sendable, Codable, Hashable {
+  public var name: String
+  public var workload: String
+  public var parameters: [String: ParameterValue]
+  /// Threads that each model was allowed for its work.
+  public var workers: Int
+  /// Processors given to the rig and to the model; empty where they were not confined.
+  public var rigProcessors: [Int]
+  public var modelProcessors: [Int]
+
+  public init(
+    name: String, workload: String, parameters: [String: ParameterValue], workers: Int, rigProcessors: [Int],
+    modelProcessors: [Int]
+  ) {
+    self.name = name
+    self.workload = workload
+    self.parameters = parameters
+    self.workers = workers
+    self.rigProcessors = rigProcessors
+    self.modelProcessors = modelProcessors
+  }
+}
+
+/// One trial that is to be run.
+public struct PlannedTrial: Sendable, Codable, Hashable {
+  /// From 1, also the name of its folder under `trials/`.
+  public var number: Int
+  /// From 1.
+  public var round: Int
+  public var `case`: String
+  public var model: String
+  public var variant: String?
+  public var seed: UInt64
+
+  public init(number: Int, round: Int, case: String, model: String, variant: String?, seed: UInt64) {
+    self.number = number
+    self.round = round
+    self.case = `case`
+    self.model = model
+    self.variant = variant
+    self.seed = seed
+  }
+}
+
+/// The host and the build, as far as they bear on the figures. Never the host's name.
+public struct RunEnvironment: Sendable, Codable, Hashable {
+  /// ISO 8601, UTC.
+  public var startedAt: String
+  /// What a published run's folder is called after: the processor's model unless said otherwise.
+  public var label: String
+  public var operatingSystem: String
+  public var kernel: String
+  public var architecture: String
+  public var processor: String
+  public var processors: Int
+  public var memoryBytes: Int
+  /// Hypervisor as the processor reports it, if any.
+  public var virtualization: String?
+  public var clockSource: String?
+  public var compiler: String
+  /// `release` or `debug`: figures of a debug build mean nothing, and tables say so.
+  public var build: String
+  /// The commit that was built, with `-dirty` where the tree differed; nil outside a checkout.
+  public var revision: String?
+  /// One-minute load average before the first trial.
+  public var loadAverage: Double?
+  /// What a reader should know about this host, in sentences.
+  public var warnings: [String]
+
+  public init(
+    startedAt: String, label: String, operatingSystem: String, kernel: String, architecture: String,
+    processor: String, processors: Int, memoryBytes: Int, virtualization: String?, clockSource: String?,
+    compiler: String, build: String, revision: String?, loadAverage: Double?, warnings: [String]
+  ) {
+    self.startedAt = startedAt
+    self.label = label
+    self.operatingSystem = operatingSystem
+    self.kernel = kernel
+    self.architecture = architecture
+    self.processor = processor
+    self.processors = processors
+    self.memoryBytes = memoryBytes
+    self.virtualization = virtualization
+    self.clockSource = clockSource
+    self.compiler = compiler
+    self.build = build
+    self.revision = revision
+    self.loadAverage = loadAverage
+    self.warnings = warnings
+  }
+}

@@ -1,0 +1,61 @@
+// The schema against a file: what version 1 looks like on disk, to the byte.
+
+import FoundationEssentials
+import Glibc
+import ResultFormat
+import Testing
+
+@Suite(.serialized)
+struct SchemaTests {
+  @Test("the golden run decodes and encodes to the same bytes")
+  func sameBytes() throws {
+    if Fixture.isUpdating { try RunFiles.writeRun(Fixture.run(), to: Fixture.folder) }
+    let run = try RunFiles.readRun(from: Fixture.folder)
+    let copy = try Scratch()
+    try RunFiles.writeRun(run, to: copy.path)
+    #expect(try copy.bytes("run.json") == Data(contentsOf: URL(filePath: "\(Fixture.folder)/run.json")))
+  }
+
+  @Test("the golden run has no problem")
+  func valid() {
+    #expect(validate(runAt: Fixture.folder) == [])
+    #expect(validate(runAt: "\(Fixture.folder)/run.json") == [])
+  }
+
+  @Test("the golden run is the fixture")
+  func isFixture() throws {
+    // Through JSON, which has one kind of number, and with decoded histograms: compressed bytes are zlib's affair.
+    let made = try Fixture.run()
+    let read = try RunFiles.readRun(from: Fixture.folder)
+    #expect(made.plan.trials == read.plan.trials)
+    #expect(made.environment == read.environment)
+    #expect(read.plan.seed == UInt64.max - 1)
+    #expect(made.trials.map(\.state) == read.trials.map(\.state))
+    for (a, b) in zip(made.trials, read.trials) {
+      #expect(a.ledger == b.ledger && a.rigLedger == b.rigLedger && a.seed == b.seed && a.reason == b.reason)
+      #expect(a.figures?.cpu == b.figures?.cpu && a.figures?.memory == b.figures?.memory)
+      for (name, summary) in a.figures?.latencies ?? [:] {
+        let other = try #require(b.figures?.latencies[name])
+        #expect(try summary.slots() == other.slots())
+      }
+    }
+  }
+}
+
+/// A folder of a test's own, removed with it.
+final class Scratch {
+  let path: String
+
+  init() throws {
+    var template = Array("/tmp/switchyard-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw ResultError("no scratch folder: \(String(cString: strerror(errno)))") }
+    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(filePath: "\(path)/\(name)")) }
+  func write(_ text: String, to name: String) throws { try RunFiles.writeText(text, to: "\(path)/\(name)") }
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(atPath: "\(path)/\(name)", withIntermediateDirectories: true)
+  }
+}
