@@ -1,0 +1,133 @@
+// What the trials of one case come to: a row for every model and variant, a spread over rounds for every metric. Only
+// trials that are ok contribute a number; every other is counted by its state.
+
+import ResultFormat
+import Statistics
+import Workloads
+
+/// One metric of one row.
+struct MetricSummary: Sendable {
+  let spread: Spread
+  let standing: Standing
+  var isBest = false
+}
+
+/// One model on one case, or one variant of it.
+struct RowSummary: Sendable {
+  let model: PlannedModel
+  /// Trials that the plan has for it; those that an interruption left out are in no state.
+  let planned: Int
+  let trials: [Trial]
+  /// By metric key.
+  var metrics: [String: MetricSummary]
+
+  var name: String { model.variant.map { "\(model.name) (\($0))" } ?? model.name }
+  func count(_ state: TrialState) -> Int { trials.count { $0.state == state } }
+
+  /// `ok`, or `2 of 3 ok, 1 crashed`.
+  var state: String {
+    let ok = count(.ok)
+    if ok == planned { return "ok" }
+    let others = TrialState.allCases.filter { $0 != .ok && count($0) > 0 }
+    let missing = planned - trials.count
+    if others.count == 1, missing == 0, ok == 0 { return others[0].rawValue }
+    var parts = ["\(ok) of \(planned) ok"] + others.map { "\(count($0)) \($0.rawValue)" }
+    if missing > 0 { parts.append("\(missing) not run") }
+    return parts.joined(separator: ", ")
+  }
+
+  /// Whether it may be called the best of a column. A variant deviates from the contract; and what a model's survivors
+  /// show says little about one that fails.
+  var competes: Bool {
+    model.variant == nil && trials.allSatisfy { $0.state == .ok || $0.state == .voided } && count(.ok) > 0
+  }
+}
+
+/// One case of a run.
+struct CaseSummary: Sendable {
+  let planned: PlannedCase
+  /// Nil for a workload that this build does not know.
+  let workload: Workload?
+  let isOpenLoop: Bool
+  let metrics: [Metric]
+  let rows: [RowSummary]
+
+  /// The operation's noun: `request`.
+  let noun: String
+
+  init(_ planned: PlannedCase, of run: Run) {
+    self.planned = planned
+    workload = try? Workload.named(planned.workload)
+    let trials = run.trials.filter { $0.case == planned.name }
+    isOpenLoop =
+      planned.parameters["load"].map { $0.description != "closed" }
+      ?? trials.contains { $0.figures?.offeredPerSecond != nil }
+    noun = workload?.operation.split(separator: " ").last.map(String.init) ?? "operation"
+    metrics = Metric.all(isOpenLoop: isOpenLoop, noun: noun, trials: trials)
+
+    var rows: [RowSummary] = []
+    for model in run.plan.models {
+      let count = run.plan.trials.count {
+        $0.case == planned.name && $0.model == model.name && $0.variant == model.variant
+      }
+      guard count > 0 else { continue }
+      let own = trials.filter { $0.model == model.name && $0.variant == model.variant }
+      rows.append(
+        RowSummary(
+          model: model, planned: count, trials: own.sorted { ($0.round, $0.number) < ($1.round, $1.number) },
+          metrics: Self.summaries(of: own, metrics)))
+    }
+    for metric in metrics { Self.markBest(metric, in: &rows) }
+    self.rows = rows
+  }
+
+  private static func summaries(of trials: [Trial], _ metrics: [Metric]) -> [String: MetricSummary] {
+    var summaries: [String: MetricSummary] = [:]
+    let good = trials.filter { $0.state == .ok }.sorted { ($0.round, $0.number) < ($1.round, $1.number) }
+    for metric in metrics {
+      var values: [Double] = []
+      var standing = Standing.claimed
+      for trial in good {
+        guard let figures = trial.figures, let value = metric.value(figures), value.isFinite else { continue }
+        values.append(value)
+        standing = max(standing, metric.standing(trial, figures))
+      }
+      if let spread = Spread(values) { summaries[metric.key] = MetricSummary(spread: spread, standing: standing) }
+    }
+    return summaries
+  }
+
+  /// The best is marked only where all that compete carry a claim: else the unclaimed one might be it.
+  private static func markBest(_ metric: Metric, in rows: inout [RowSummary]) {
+    guard let better = metric.better else { return }
+    let competitors = rows.indices.filter { rows[$0].competes && rows[$0].metrics[metric.key] != nil }
+    let summaries = competitors.compactMap { rows[$0].metrics[metric.key] }
+    guard summaries.count > 1, summaries.allSatisfy({ $0.standing == .claimed }) else { return }
+    let medians = summaries.map(\.spread.median)
+    guard let best = better == .lower ? medians.min() : medians.max(), medians.contains(where: { $0 != best }) else {
+      return
+    }
+    for index in competitors where rows[index].metrics[metric.key]?.spread.median == best {
+      rows[index].metrics[metric.key]?.isBest = true
+    }
+  }
+
+  /// Parameters that differ from the workload's defaults, as `load=closed`.
+  var changes: [String] {
+    guard let workload else { return planned.parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } }
+    return workload.parameters.compactMap { parameter in
+      // JSON does not tell 2000 from 2000.0: compare in the contract's own form.
+      guard let stated = planned.parameters[parameter.name] else { return nil }
+      let value = (try? parameter.validate(stated)) ?? stated
+      return value == parameter.defaultValue ? nil : "\(parameter.name)=\(stated)"
+    }
+  }
+
+  /// The rate that an open loop offered, as `2 k/s`: the median over all trials.
+  var offered: String? {
+    let rates = rows.compactMap { $0.metrics["offeredRate"]?.spread.median }
+    guard let rate = median(rates) else { return nil }
+    let scale = Unit.rate.scale(for: [rate])
+    return "\(trimmed(rate / scale.size)) \(scale.symbol)"
+  }
+}

@@ -1,0 +1,111 @@
+// The aggregated tables as JSON, for machines: the same numbers as the tables for people, unrounded and in base units.
+
+import FoundationEssentials
+import ResultFormat
+import Statistics
+import Workloads
+
+struct MachineReport: Encodable {
+  struct Case: Encodable {
+    var name: String
+    var workload: String
+    var parameters: [String: String]
+    var workers: Int
+    var isOpenLoop: Bool
+    var rows: [Row]
+    var failures: [String]
+    var notes: [String]
+  }
+  struct Row: Encodable {
+    var model: String
+    var variant: String?
+    var plannedTrials: Int
+    /// Trials by state.
+    var states: [String: Int]
+    var metrics: [String: Figure]
+  }
+  struct Figure: Encodable {
+    var unit: String
+    var better: String?
+    /// One value per round that was ok, in the order of the rounds.
+    var values: [Double]
+    var median: Double
+    var minimum: Double
+    var maximum: Double
+    var interval: [Double]?
+    var intervalLevel: Double?
+    /// Why there is no interval.
+    var noInterval: String?
+    /// `claimed`, `lower-bound`, `none`.
+    var claim: String
+    var isBest: Bool
+  }
+  var schemaVersion = 1
+  var preset: String
+  var claims: Bool
+  var isComplete: Bool
+  var build: String
+  var cases: [Case]
+
+  init(_ run: Run) {
+    preset = run.plan.preset
+    claims = run.plan.claims
+    isComplete = run.isComplete
+    build = run.environment.build
+    cases = run.plan.cases.map { planned in
+      let summary = CaseSummary(planned, of: run)
+      return Case(
+        name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
+        workers: planned.workers, isOpenLoop: summary.isOpenLoop, rows: summary.rows.map { Row($0, summary.metrics) },
+        failures: summary.failures, notes: summary.warnings + [summary.rigLateness].compactMap { $0 })
+    }
+  }
+
+  var text: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(self) else { preconditionFailure("summaries hold finite numbers only") }
+    return String(decoding: data, as: UTF8.self) + "\n"
+  }
+}
+
+extension MachineReport.Row {
+  init(_ row: RowSummary, _ metrics: [Metric]) {
+    model = row.model.name
+    variant = row.model.variant
+    plannedTrials = row.planned
+    states = Dictionary(row.trials.map { ($0.state.rawValue, 1) }, uniquingKeysWith: +)
+    self.metrics = [:]
+    for metric in metrics {
+      if let summary = row.metrics[metric.key] {
+        self.metrics[metric.key] = MachineReport.Figure(summary, metric)
+      }
+    }
+  }
+}
+
+extension MachineReport.Figure {
+  init(_ summary: MetricSummary, _ metric: Metric) {
+    let spread = summary.spread
+    unit = metric.unit.name
+    better = metric.better?.rawValue
+    values = spread.values
+    median = spread.median
+    minimum = spread.minimum
+    maximum = spread.maximum
+    switch spread.interval {
+    case .success(let found):
+      interval = [found.low, found.high]
+      intervalLevel = found.level
+    case .failure(let reason):
+      noInterval = reason.description
+    }
+    claim =
+      switch summary.standing {
+      case .claimed: "claimed"
+      case .lowerBound: "lower-bound"
+      case .noClaim: "none"
+      }
+    isBest = summary.isBest
+  }
+}

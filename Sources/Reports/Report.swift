@@ -1,0 +1,21 @@
+// A report: a pure function of a run on disk. Every format is made from the same summaries, so that none can say what
+// another does not.
+
+import ResultFormat
+
+/// What a report can be written as.
+public enum ReportFormat: String, CaseIterable, Sendable {
+  case terminal, markdown, json
+}
+
+/// The report of a run.
+/// - Parameters:
+///   - colour: whether the terminal's bold and colour may be used. Nothing is told by them alone.
+///   - width: the terminal's columns; nil for a file or a pipe. The other formats do not need it.
+public func render(_ run: Run, as format: ReportFormat, colour: Bool, width: Int?) -> String {
+  switch format {
+  case .terminal: TerminalRenderer(colour: colour, width: width).render(Document(run))
+  case .markdown: MarkdownRenderer().render(Document(run))
+  case .json: MachineReport(run).text
+  }
+}
