@@ -1,0 +1,181 @@
+// The monitor: a thread that watches the workers, since units cannot be preempted.
+//
+// It takes workers from threads that stay in a `blocking` section, reports units that hog their worker, asks such units
+// to give way at their next `checkpoint`, and rouses a sleeper where a runnable unit waits behind one that computes. It
+// looks every 20 µs while it finds something to do, and backs off to 10 ms (the intervals of Go's sysmon); while all
+// workers sleep it sleeps too.
+
+import CContextSwitch
+import CLinux
+import Glibc
+import Synchronization
+
+private struct Watched {
+  var switches: UInt64 = 0
+  var since: UInt64 = 0
+  var reported = false
+  /// CPU time of the carrying thread when the unit was first seen to be stuck; nil before.
+  var processorTime: UInt64?
+  var blockingWord: UInt64 = 0
+}
+
+extension UnsafeMutablePointer where Pointee == Core {
+  func startMonitor() -> Int32 {
+    var thread = pthread_t()
+    let error = pthread_create(
+      &thread, nil,
+      { argument in
+        argument.unsafelyUnwrapped.assumingMemoryBound(to: Core.self).monitor()
+        return nil
+      }, self)
+    if error == 0 { pointee.monitorThread = thread }
+    return error
+  }
+
+  func wakeMonitor() {
+    pointee.monitorParked.store(0, ordering: .sequentiallyConsistent)
+    _ = clinux_futex_wake(pointee.monitorParked.futexWord, 1)
+  }
+
+  /// Sequentially consistent, as is the monitor's look at `sleeping` after it announced that it parks.
+  func wakeMonitorIfParked() {
+    if pointee.monitorParked.load(ordering: .sequentiallyConsistent) == 1 { wakeMonitor() }
+  }
+
+  private func monitor() {
+    clinux_set_timer_slack(1)
+    let n = pointee.workerCount
+    var watched = [Watched](repeating: Watched(), count: n)
+    var pause: Int64 = 20_000
+    var idleRounds = 0
+    let hogNanoseconds = pointee.configuration.hogThreshold.map { UInt64(clamping: $0.wholeNanoseconds) } ?? .max
+    while !pointee.stopping.load(ordering: .acquiring) {
+      var acted = false
+      let now = clinux_monotonic_ns()
+      for i in 0..<n {
+        acted = watch(pointee.workers + i, &watched[i], now: now, hogNanoseconds: hogNanoseconds) || acted
+      }
+      if acted {
+        idleRounds = 0
+        pause = 20_000
+      } else {
+        idleRounds += 1
+        if idleRounds > 50 { pause = Swift.min(pause * 2, 10_000_000) }
+      }
+      // Nothing is stored in the word that it waits for, so this is a sleep that `wakeMonitor` can end.
+      if pause == 10_000_000, pointee.sleeping.load(ordering: .relaxed) == n {
+        pointee.monitorParked.store(1, ordering: .sequentiallyConsistent)
+        if pointee.sleeping.load(ordering: .sequentiallyConsistent) == n,
+          !pointee.stopping.load(ordering: .sequentiallyConsistent)
+        {
+          _ = clinux_futex_wait(pointee.monitorParked.futexWord, 1, -1)
+        }
+        pointee.monitorParked.store(0, ordering: .relaxed)
+        idleRounds = 0
+        pause = 20_000
+      } else {
+        _ = clinux_futex_wait(pointee.monitorParked.futexWord, 0, pause)
+      }
+    }
+  }
+
+  private func watch(_ worker: WorkerPointer, _ seen: inout Watched, now: UInt64, hogNanoseconds: UInt64) -> Bool {
+    var acted = false
+    let blockingWord = worker.pointee.blockingWord.load(ordering: .acquiring)
+    if blockingWord & 1 == 1 {
+      // The second look at the same section: it has lasted for at least one pause.
+      if blockingWord == seen.blockingWord, handOff(worker, blockingWord) { acted = true }
+      acted = acted || blockingWord != seen.blockingWord
+      seen.blockingWord = blockingWord
+      seen.since = now
+      return acted
+    }
+    seen.blockingWord = blockingWord
+
+    let switches = worker.pointee.counters.switches.load()
+    let running = UnitPointer(bitPattern: worker.pointee.running.load(ordering: .relaxed))
+    guard switches == seen.switches, running != nil, worker.pointee.awake.load(ordering: .relaxed) == 1 else {
+      seen.switches = switches
+      seen.since = now
+      seen.reported = false
+      seen.processorTime = nil
+      return false
+    }
+    let stuck = now &- seen.since
+    // Work that the running unit keeps from others, and that the policy of rousing on surplus did not announce.
+    if stuck >= 50_000, pointee.sleeping.load(ordering: .relaxed) > 0,
+      worker.pointee.slot.load(ordering: .relaxed) != 0 || worker.pointee.fresh.count > 0
+        || !worker.pointee.ready.isEmpty
+    {
+      wakeOne(from: nil)
+      acted = true
+    }
+    if stuck >= 10_000_000 { worker.pointee.turnIsOver.store(true, ordering: .relaxed) }
+    // Its thread may have been kept from running: only time on the processor counts.
+    guard stuck >= 100_000, hogNanoseconds != .max, !seen.reported, let unit = running,
+      let used = worker.pointee.carrier.processorTime
+    else { return acted }
+    guard let before = seen.processorTime else {
+      seen.processorTime = used
+      return acted
+    }
+    if used &- before >= hogNanoseconds {
+      seen.reported = true
+      worker.pointee.counters.hogs.add()
+      // The unit may end at any moment: its block stays mapped, and a torn label would at worst name the wrong one.
+      let label = gt_label_peek(UnsafeRawPointer(unit).assumingMemoryBound(to: gt_label.self))
+      let name = label.name.map { " '\(String(cString: $0))'" } ?? ""
+      Diagnostics.warn(
+        "unit \(label.id)\(name) has run for \((used &- before) / 1_000_000) ms on worker \(worker.pointee.index) without waiting; "
+          + "call checkpoint() in long computations, and blocking { } around calls that block")
+    }
+    return acted
+  }
+
+  private func handOff(_ worker: WorkerPointer, _ word: UInt64) -> Bool {
+    // Counted first: a worker that finds itself without work must not take the absent unit for a deadlock.
+    pointee.unitsAway.add(1, ordering: .sequentiallyConsistent)
+    let done = carry(worker) {
+      // Acquire: what the unit's thread wrote to the worker. Release: nothing, but symmetric with the other side.
+      worker.pointee.blockingWord.compareExchange(expected: word, desired: 0, ordering: .acquiringAndReleasing)
+        .exchanged
+    }
+    if done {
+      worker.pointee.counters.handOffs.add()
+    } else {
+      pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
+    }
+    return done
+  }
+
+  // MARK: Deadlock
+
+  /// All workers are idle and no timer, descriptor or thread can wake any unit. Says who waits for what, and cancels
+  /// all units, so that they unwind; `Scheduler.run` then throws.
+  func breakDeadlock(from worker: WorkerPointer) {
+    let first = pointee.deadlockReport == nil
+    var lines: [String] = []
+    var count = 0
+    var woken = 0
+    forEachLiveUnit { unit in
+      count += 1
+      if lines.count < 20 {
+        lines.append("  \(unit.name) waits for \(unit.pointee.waitingFor.map { String(cString: $0) } ?? "its start")")
+      }
+    }
+    if count > lines.count { lines.append("  and \(count - lines.count) more") }
+    let report =
+      "deadlock: all \(count) units wait, and nothing is left that could wake one:\n" + lines.joined(separator: "\n")
+    if first { pointee.deadlockReport = report }
+    forEachLiveUnit { unit in
+      if unit.markCancelled() {
+        woken += 1
+        worker.pushReady(unit)
+      }
+    }
+    guard woken > 0 else {
+      Diagnostics.warn("\(report)\nand none of them can be cancelled")
+      abort()
+    }
+  }
+}
