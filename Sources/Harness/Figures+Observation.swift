@@ -92,6 +92,19 @@ extension Observation {
   /// Below this much CPU time the two clocks are read too far apart to be compared.
   static let comparableNanoseconds = 100e6
 
+  /// Whether the share of a processor that the model says it used differs from the one seen from outside. Shares, not
+  /// times: the two are read at different moments.
+  private func disagrees(with interval: Interval) -> Bool {
+    guard let before = open?.outside, let after = close?.outside,
+      after.monotonicNanoseconds > before.monotonicNanoseconds
+    else { return false }
+    let elapsed = Double(after.monotonicNanoseconds - before.monotonicNanoseconds) / 1e9
+    let outside = Double(after.processorNanoseconds - before.processorNanoseconds)
+    guard max(outside, interval.processorNanoseconds) > Self.comparableNanoseconds else { return false }
+    let shares = (outside / elapsed, interval.processorNanoseconds / interval.seconds)
+    return abs(shares.0 - shares.1) > Self.disagreement * max(shares.0, shares.1)
+  }
+
   /// Decided from signals, never from the result's merit.
   func warnings(_ figures: Figures, rig: RigResult, isOpenLoop: Bool, processors: ProcessorSets) -> [Warning] {
     var warnings: [Warning] = []
@@ -102,15 +115,7 @@ extension Observation {
       let available = interval.seconds * 1e9 * Double(processors.workers)
       let isModelSaturated = interval.processorNanoseconds > Self.saturatedShare * available
       if !isOpenLoop && rigShare <= Self.saturatedShare && !isModelSaturated { warnings.append(.setByParameters) }
-      if let before = open?.outsideNanoseconds, let after = close?.outsideNanoseconds {
-        let outside = Double(after - before)
-        let larger = max(outside, interval.processorNanoseconds)
-        if larger > Self.comparableNanoseconds,
-          abs(outside - interval.processorNanoseconds) > Self.disagreement * larger
-        {
-          warnings.append(.cpuDisagrees)
-        }
-      }
+      if disagrees(with: interval) { warnings.append(.cpuDisagrees) }
     }
     if isOpenLoop && Double(rig.operations) < 0.95 * Double(rig.offered) { warnings.append(.behindOfferedRate) }
     // From the raw counts: a summary states a p99 only from 10,000 samples on.

@@ -13,6 +13,7 @@
 //                          (sockets that the model still holds)
 //     result    <--------- finish, then end of file for both
 
+import CLinux
 import Glibc
 import ResultFormat
 import Workloads
@@ -164,12 +165,14 @@ struct ServedTrial: Sendable {
 
   private func edge(_ edge: Edge, _ pair: Pair) async throws(TrialEnd) -> EdgeReading {
     let reply = try await modelReply(.edge, pair, within: deadlines.edge)
-    let outside = Probe(pid: pair.model.pid).processorNanoseconds()
+    let outside = Probe(pid: pair.model.pid).processorNanoseconds().map {
+      EdgeReading.Reading(processorNanoseconds: $0, monotonicNanoseconds: clinux_monotonic_ns())
+    }
     guard reply.edge == edge else {
       throw .protocolBroken("answered edge '\(edge.rawValue)' with '\(reply.edge?.rawValue ?? "none")'")
     }
     guard let usage = reply.usage else { throw .protocolBroken("answered edge '\(edge.rawValue)' without its usage") }
-    return EdgeReading(usage: usage, outsideNanoseconds: outside)
+    return EdgeReading(usage: usage, outside: outside)
   }
 
   private func drain(_ pair: Pair, _ seen: inout Observation) async throws(TrialEnd) {

@@ -80,8 +80,14 @@ struct TrialEnd: Error, Sendable {
 /// What was read on one side of the window.
 struct EdgeReading: Sendable {
   var usage: Usage
-  /// CPU time of the model's process by the clock that others see.
-  var outsideNanoseconds: Int?
+  /// CPU time of the model's process by the clock that others see, and when it was read: after the model's answer had
+  /// come, which on a loaded processor takes its time.
+  var outside: Reading?
+
+  struct Reading: Sendable {
+    var processorNanoseconds: Int
+    var monotonicNanoseconds: UInt64
+  }
 }
 
 /// Everything that was learned about a trial.

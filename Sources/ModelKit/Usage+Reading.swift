@@ -34,14 +34,21 @@ enum Allocator {
   /// Name and version, or nil where malloc is not jemalloc's.
   static let name: String? = {
     guard isInUse, let version: UnsafePointer<CChar> = control("version") else { return nil }
-    return "jemalloc \(String(cString: version))"
+    // What follows the dash is a commit's name.
+    return "jemalloc \(String(cString: version).prefix { $0 != "-" })"
   }()
 
-  /// Whether malloc is really jemalloc's: its count for this thread moves with an allocation.
+  /// Whether malloc is really jemalloc's: its count for this thread moves with an allocation. The calls go through
+  /// looked-up addresses, for the optimiser takes a plain malloc away that only a free follows.
   private static let isInUse: Bool = {
-    guard let before: UInt64 = control("thread.allocated") else { return false }
-    let block = malloc(1 << 16)
-    defer { free(block) }
+    typealias Allocate = @convention(c) (Int) -> UnsafeMutableRawPointer?
+    typealias Release = @convention(c) (UnsafeMutableRawPointer?) -> Void
+    guard let allocate = dlsym(nil, "malloc").map({ unsafeBitCast($0, to: Allocate.self) }),
+      let release = dlsym(nil, "free").map({ unsafeBitCast($0, to: Release.self) }),
+      let before: UInt64 = control("thread.allocated")
+    else { return false }
+    let block = allocate(1 << 16)
+    defer { release(block) }
     guard block != nil, let after: UInt64 = control("thread.allocated") else { return false }
     return after &- before >= 1 << 16
   }()

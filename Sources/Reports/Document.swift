@@ -11,7 +11,7 @@ struct Document: Sendable {
     /// What was set, for how many workers, how many rounds.
     var setting: [String]
     var tables: [Table]
-    /// (row, its idiom).
+    /// (row, its idiom); empty in all sections but the first.
     var idioms: [(String, String)]
     var failures: [String]
     var notes: [String]
@@ -51,6 +51,8 @@ extension Document {
         "\(counted(failed, "trial")) did not end well and gave no number: the reasons stand below each table.")
     }
     sections = summaries.map { Section($0, plan: plan) }
+    // Once is enough: the rows are the same models in every case.
+    for index in sections.indices.dropFirst() { sections[index].idioms = [] }
     legend = Self.legend(summaries)
     environment = Self.facts(run.environment, plan)
     hostWarnings = run.environment.warnings.map(oneLine)

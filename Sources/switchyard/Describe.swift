@@ -6,6 +6,7 @@ import Workloads
 
 struct Describe: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "describe",
     abstract: "Prints a workload's contract: parameters, units, ranges, defaults, cases, rules.")
 
   @Argument(help: "The workload, as listed by 'switchyard list workloads'.")

@@ -10,7 +10,8 @@ struct List: AsyncParsableCommand {
     case workloads, models, presets
   }
 
-  static let configuration = CommandConfiguration(abstract: "Lists the workloads, models or presets.")
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Lists the workloads, models or presets.")
 
   @Argument(help: "What to list.")
   var subject: Subject = .workloads

@@ -9,7 +9,8 @@ import ResultFormat
 extension ReportFormat: ExpressibleByArgument {}
 
 struct Report: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Prints the tables of a run.")
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Prints the tables of a run.")
 
   @Argument(help: ArgumentHelp("The run's folder.", valueName: "dir"))
   var directory: String

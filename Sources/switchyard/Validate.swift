@@ -5,7 +5,8 @@ import Harness
 import ResultFormat
 
 struct Validate: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Checks that a run's folder holds a valid run.")
+  static let configuration = CommandConfiguration(
+    commandName: "validate", abstract: "Checks that a run's folder holds a valid run.")
 
   @Argument(help: ArgumentHelp("The run's folder.", valueName: "dir"))
   var directory: String
