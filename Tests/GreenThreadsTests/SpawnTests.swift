@@ -77,22 +77,18 @@ func expect<T, E: Error>(
 
   @Test(arguments: [1, 2])
   func resultsOfUnitsThatNobodyJoinsAreDestroyed(workers: Int) throws {
-    final class Witness: Sendable {}
-    weak var early: Witness?
-    weak var late: Witness?
+    let lives = Lives()
     try Scheduler.run(workers: workers) {
-      let first = try spawn { Witness() }
+      // One ends before its handle is given up, the other after.
+      let first = try spawn { Witness(lives) }
       for _ in 0..<10 { yield() }
       first.detach()
       _ = try spawn {
         yield()
-        return Witness()
+        return Witness(lives)
       }
     }
-    #expect(early == nil)
-    #expect(late == nil)
-    early = nil
-    late = nil
+    #expect(lives.counts == [2, 2])
   }
 
   @Test func yieldLetsOthersRunInTurn() throws {

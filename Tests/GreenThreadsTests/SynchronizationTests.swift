@@ -141,16 +141,15 @@ import Testing
   }
 
   @Test func unitLocalsBelongToTheirUnit() throws {
-    final class Token: Sendable {}
-    weak var leaked: Token?
+    let lives = Lives()
     try Scheduler.run(workers: 1) {
       let local = UnitLocal(0)
-      let token = UnitLocal<Token?>(nil)
+      let token = UnitLocal<Witness?>(nil)
       local.value = 1
       let other = try spawn {
         #expect(local.value == 0)
         local.value = 2
-        token.value = Token()
+        token.value = Witness(lives)
         yield()
         return local.value
       }
@@ -160,8 +159,7 @@ import Testing
       #expect(otherResult == 2)
       #expect(local.value == 11)
     }
-    #expect(leaked == nil)
-    leaked = nil
+    #expect(lives.counts == [1, 1])
   }
 
   @Test func exclusiveAccessesTravelWithTheirUnit() throws {

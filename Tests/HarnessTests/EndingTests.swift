@@ -10,9 +10,10 @@ import Testing
 @testable import Harness
 
 @Suite struct EndingTests {
-  private let arguments = ["run", "fan-out/fixed-rate", "--rounds", "9", "--warm-up", "0", "--seed", "1", "--output"]
+  private let arguments = ["run", "fan-out/fixed-rate", "--rounds", "99", "--warm-up", "0", "--seed", "1", "--output"]
 
-  /// Runs until the second trial is under way (its model has said `ready`), then calls `body` with the process's id.
+  /// Runs until the second trial or a later one is under way (a model has said `ready`; how far the run has come by then
+  /// is the scheduler's affair), then calls `body` with the process's id.
   private func interrupt(
     _ installation: FakeInstallation, _ folder: String, _ body: @escaping @Sendable (pid_t) -> Void
   )
@@ -50,9 +51,10 @@ import Testing
     let folder = "\(installation.folder)/run"
     let outcome = try await interrupt(installation, folder) { kill($0, signal) }
     #expect(outcome.status == .exited(130), "\(outcome.error)")
-    #expect(outcome.error.contains("interrupted: 1 of 9 trials are in \(folder)\n"))
+    let finished = try RunFiles.readRun(from: folder).trials.count
+    #expect((1..<99).contains(finished))
+    #expect(outcome.error.contains("interrupted: \(finished) of 99 trials are in \(folder)\n"))
     #expect(validate(runAt: folder).map(\.description) == [])
-    #expect(try RunFiles.readRun(from: folder).trials.count == 1)
     #expect(processes(of: installation) == [])
   }
 
@@ -64,7 +66,7 @@ import Testing
     // The kernel kills the children when their parent's thread is gone; wait for that, not for a time.
     while !processes(of: installation).isEmpty { try await Task.sleep(for: .milliseconds(5)) }
     #expect(validate(runAt: folder).map(\.description) == [])
-    #expect(try RunFiles.readRun(from: folder).trials.count == 1)
+    #expect((1..<99).contains(try RunFiles.readRun(from: folder).trials.count))
   }
 
   @Test func `a full disk ends the run with status 1, the path, and valid trials`() async throws {

@@ -16,9 +16,11 @@ import Workloads
         heapAllocatedBytes: 4096, heapAllocations: allocations)
     }
     var seen = Observation()
-    seen.open = EdgeReading(usage: usage(1_000, 0, 0), outsideNanoseconds: 0)
+    seen.open = EdgeReading(
+      usage: usage(1_000, 0, 0), outside: .init(processorNanoseconds: 0, monotonicNanoseconds: 1_000))
     seen.close = EdgeReading(
-      usage: usage(2_500_001_000, processorNanoseconds, 12_500), outsideNanoseconds: 1_000_000_000)
+      usage: usage(2_500_001_000, processorNanoseconds, 12_500),
+      outside: .init(processorNanoseconds: 1_000_000_000, monotonicNanoseconds: 2_500_001_000))
     seen.closing = Probe.Status(
       threads: 4, residentBytes: 8 << 20, peakResidentBytes: 9 << 20, pageTableBytes: 100_000, state: "S")
     seen.idlePSSBytes = 1 << 20
@@ -76,7 +78,7 @@ import Workloads
   @Test func `a closed loop with nobody saturated is set by its parameters`() throws {
     #expect(try warnings(observation(), rig(), isOpenLoop: false) == [.setByParameters])
     var saturated = observation(processorNanoseconds: 2_100_000_000)
-    saturated.close?.outsideNanoseconds = 2_100_000_000
+    saturated.close?.outside?.processorNanoseconds = 2_100_000_000
     #expect(try warnings(saturated, rig(), isOpenLoop: false) == [])
     #expect(try !warnings(observation(), rig(busy: 1_900_000_000), isOpenLoop: false).contains(.setByParameters))
   }
@@ -95,8 +97,12 @@ import Workloads
     #expect(try warnings(observation(processorNanoseconds: 960_000_000), rig()) == [])
     #expect(try warnings(observation(processorNanoseconds: 900_000_000), rig()) == [.cpuDisagrees])
     var slight = observation(processorNanoseconds: 10_000_000)
-    slight.close?.outsideNanoseconds = 20_000_000
+    slight.close?.outside?.processorNanoseconds = 20_000_000
     #expect(try warnings(slight, rig()) == [])
+    // Read late, but the same share of a processor.
+    var late = observation()
+    late.close?.outside = .init(processorNanoseconds: 1_200_000_000, monotonicNanoseconds: 3_000_001_000)
+    #expect(try warnings(late, rig()) == [])
   }
 
   @Test func `a shared processor is said`() throws {
