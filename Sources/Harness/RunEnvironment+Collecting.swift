@@ -18,9 +18,10 @@ extension RunEnvironment {
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let load, load > 0.5 * Double(available) {
+    if let inUse = await HostLoad.processorsInUse(over: .seconds(1)), inUse > HostLoad.tolerated {
       warnings.append(
-        "Load average \(load) before the first trial on \(available) processors: other programs were running.")
+        "Other programs used \((inUse * 100).rounded() / 100) of \(available) processors for a second before the first "
+          + "trial: stop them and run again.")
     }
     if processors.isShared {
       warnings.append("One processor: rig and model share it, so that each delays the other.")

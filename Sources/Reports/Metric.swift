@@ -92,7 +92,8 @@ extension Metric {
       ("p50", "p50", { $0.p50 }), ("p99", "p99", { $0.p99 }), ("p999", "p99.9", { $0.p999 }),
     ]
     return percentiles.compactMap { key, shown, percentile in
-      if name == "added" && key == "p999" { return nil }
+      // In closed loop the far tail is an echo of the load; it stays in run.json.
+      if key == "p999" && (name == "added" || !isOpenLoop) { return nil }
       return Metric(
         "latency.\(name).\(key)", title + shown, .time, better: .lower, in: .speed,
         standing: { trial, figures in

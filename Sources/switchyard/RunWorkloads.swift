@@ -118,6 +118,7 @@ struct RunWorkloads: AsyncParsableCommand {
       complain("\(failed.count) of \(run.trials.count) trials failed; see \(folder)/report.md")
       throw ExitCode(Status.failed)
     }
+    fflush(nil)  // the tables first, also where both streams go to one file
     complain("done: \(folder)/run.json and report.md")
   }
 
