@@ -19,6 +19,7 @@ struct MarkdownRenderer {
     blocks.append("_\(section.setting.map(escaped).joined(separator: " · "))_")
     for (index, table) in section.tables.enumerated() {
       blocks += ["**\(escaped(table.caption))**", markdown(table)]
+      if let best = table.best { blocks.append(escaped(best)) }
       if index == 0 && !section.idioms.isEmpty {
         blocks.append(section.idioms.map { "- **\(escaped($0.0))**: \(escaped($0.1))" }.joined(separator: "\n"))
       }

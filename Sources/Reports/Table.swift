@@ -23,6 +23,16 @@ struct Table: Sendable {
   /// The first names the row.
   var columns: [Column]
   var rows: [[Cell]]
+
+  /// Who is best at what, in words, for whoever sees no marks and no weight; nil where nobody is.
+  var best: String? {
+    let entries = rows.compactMap { row -> String? in
+      let titles = zip(columns, row).filter(\.1.isBest).map(\.0.title)
+      guard let name = row.first?.text, !titles.isEmpty else { return nil }
+      return "\(name) in \(titles.joined(separator: ", "))"
+    }
+    return entries.isEmpty ? nil : "◆ best: \(entries.joined(separator: "; "))"
+  }
 }
 
 extension Table {

@@ -37,6 +37,7 @@ struct TerminalRenderer {
     lines += wrap(section.setting.joined(separator: " · "))
     for (index, table) in section.tables.enumerated() {
       for part in split(table) { lines += [""] + draw(part) }
+      if let best = table.best { lines += wrap(best, hanging: 2) }
       if index == 0 && !section.idioms.isEmpty {
         lines.append("")
         let label = section.idioms.map { displayWidth($0.0) }.max() ?? 0
