@@ -22,8 +22,11 @@ private func enterBlocking(_ worker: WorkerPointer) -> UInt64 {
   worker.pointee.counters.blockingCalls.add()
   worker.pointee.blockingEpoch &+= 1
   let word = worker.pointee.blockingEpoch << 1 | 1
-  // Release: the thread that may carry on with the worker sees everything this one did to it.
-  worker.pointee.blockingWord.store(word, ordering: .releasing)
+  let core = worker.pointee.core  // read now: from the store on the worker may be another thread's
+  // Release: the thread that may carry on with the worker sees everything this one did to it. Sequentially consistent,
+  // with the load that follows: see the monitor's rest.
+  worker.pointee.blockingWord.store(word, ordering: .sequentiallyConsistent)
+  if core.pointee.monitorState.load(ordering: .sequentiallyConsistent) == MonitorState.resting { core.wakeMonitor() }
   return word
 }
 

@@ -41,7 +41,7 @@ struct Core: ~Copyable {
   var carriers: CarrierPointer?
   var spareCarriers: CarrierPointer?
   var monitorThread: pthread_t?
-  let monitorParked = Atomic<UInt32>(0)
+  let monitorState = Atomic<UInt32>(MonitorState.looking)
 
   init(_ configuration: Scheduler.Configuration, poller: Poller) {
     self.configuration = configuration

@@ -34,8 +34,11 @@ public final class Descriptor: @unchecked Sendable {
   private let entry: PollEntryPointer?
   private let poller: Poller
   private let isSocket: Bool
-  /// For descriptors without an entry.
-  private let isClosedWithoutEntry = Atomic<Bool>(false)
+  /// Calls in progress, and `closedBit`, after which none begins. The last to leave closes, so that neither the number
+  /// nor the entry is reused under a call on another worker. It lives here and not in the entry: an entry that has been
+  /// given to another descriptor must not be taken for this one's.
+  private let users = Atomic<UInt32>(0)
+  private static var closedBit: UInt32 { 1 << 31 }
 
   /// Takes over `fd`, which becomes non-blocking and is closed with this object.
   public init(adopting fd: Int32) throws(IOError) {
@@ -163,16 +166,13 @@ public final class Descriptor: @unchecked Sendable {
 
   /// Ends all use of the descriptor: units in the middle of a call fail with EBADF. Closing twice does nothing.
   public func close() {
-    guard let entry else {
-      if !isClosedWithoutEntry.exchange(true, ordering: .acquiringAndReleasing) { Glibc.close(fileDescriptor) }
-      return
+    // As a user of its own, so that the entry stays this descriptor's until the waiters are dismissed.
+    guard begin(closing: true) else { return }
+    if let entry {
+      dismiss(entry.pointee.readWord)
+      dismiss(entry.pointee.writeWord)
     }
-    // Acquire-release: the last user, whoever that is, sees all that the others did before it closes.
-    let before = entry.pointee.users.bitwiseOr(PollEntry.closedBit, ordering: .acquiringAndReleasing).oldValue
-    if before & PollEntry.closedBit != 0 { return }
-    dismiss(entry.pointee.readWord)
-    dismiss(entry.pointee.writeWord)
-    if before == 0 { closeForGood(entry) }
+    end()
   }
 
   private func dismiss(_ word: borrowing Atomic<UInt>) {
@@ -184,9 +184,27 @@ public final class Descriptor: @unchecked Sendable {
     if unit.claim(.event, solo: worker.pointee.solo) { worker.makeReady(unit) }
   }
 
-  private func closeForGood(_ entry: PollEntryPointer) {
-    poller.unregister(entry)
-    Glibc.close(fileDescriptor)
+  /// Becomes a user. False: it has been closed.
+  @inline(__always)
+  private func begin(closing: Bool = false) -> Bool {
+    var seen = users.load(ordering: .relaxed)
+    while true {
+      if seen & Self.closedBit != 0 { return false }
+      // Acquire: pairs with the release of `end`; whoever closes sees all that the users before it did.
+      let (exchanged, original) = users.weakCompareExchange(
+        expected: seen, desired: seen + 1 | (closing ? Self.closedBit : 0), ordering: .acquiring)
+      if exchanged { return true }
+      seen = original
+    }
+  }
+
+  /// Is a user no more. No user begins after the closed bit, so that exactly one call finds that it was the last.
+  @inline(__always)
+  private func end() {
+    if users.subtract(1, ordering: .acquiringAndReleasing).newValue == Self.closedBit {
+      if let entry { poller.unregister(entry) }
+      Glibc.close(fileDescriptor)
+    }
   }
 
   // MARK: The loop around every call
@@ -229,17 +247,8 @@ public final class Descriptor: @unchecked Sendable {
   /// Keeps the descriptor's number from being reused while `body` runs.
   @inline(__always)
   private func withUse<T>(_ operation: StaticString, _ body: () throws -> T) throws -> T {
-    guard let entry else {
-      if isClosedWithoutEntry.load(ordering: .acquiring) { throw IOError("\(operation)", errno: EBADF) }
-      return try body()
-    }
-    // Acquire: sees the closing, if it was first. Release below: whoever closes comes after us.
-    let before = entry.pointee.users.add(1, ordering: .acquiring).oldValue
-    defer {
-      let after = entry.pointee.users.subtract(1, ordering: .acquiringAndReleasing).newValue
-      if after == PollEntry.closedBit { closeForGood(entry) }
-    }
-    if before & PollEntry.closedBit != 0 { throw IOError("\(operation)", errno: EBADF) }
+    guard begin() else { throw IOError("\(operation)", errno: EBADF) }
+    defer { end() }
     return try body()
   }
 

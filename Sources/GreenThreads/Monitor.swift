@@ -4,11 +4,26 @@
 // to give way at their next `checkpoint`, and rouses a sleeper where a runnable unit waits behind one that computes. It
 // looks every 20 µs while it finds something to do, and backs off to 10 ms (the intervals of Go's sysmon); while all
 // workers sleep it sleeps too.
+//
+// Its looks are switches that the program did not ask for: a server whose only worker naps two thousand times a second
+// paid one and a half of them for each request while the monitor started to look every 20 µs after each nap. One worker
+// has no sleepers to rouse, so that only `blocking` sections are urgent, and those announce themselves to a monitor that
+// rests. It then looks often only after it has found one.
 
 import CContextSwitch
 import CLinux
 import Glibc
 import Synchronization
+
+/// What the monitor waits for, as the word that it waits on.
+enum MonitorState {
+  /// Nothing but its next look.
+  static let looking: UInt32 = 0
+  /// The end of all workers' sleep.
+  static let parked: UInt32 = 1
+  /// Its next look, which is far, or a `blocking` section.
+  static let resting: UInt32 = 2
+}
 
 private struct Watched {
   var switches: UInt64 = 0
@@ -33,13 +48,13 @@ extension UnsafeMutablePointer where Pointee == Core {
   }
 
   func wakeMonitor() {
-    pointee.monitorParked.store(0, ordering: .sequentiallyConsistent)
-    _ = clinux_futex_wake(pointee.monitorParked.futexWord, 1)
+    pointee.monitorState.store(MonitorState.looking, ordering: .sequentiallyConsistent)
+    _ = clinux_futex_wake(pointee.monitorState.futexWord, 1)
   }
 
   /// Sequentially consistent, as is the monitor's look at `sleeping` after it announced that it parks.
   func wakeMonitorIfParked() {
-    if pointee.monitorParked.load(ordering: .sequentiallyConsistent) == 1 { wakeMonitor() }
+    if pointee.monitorState.load(ordering: .sequentiallyConsistent) == MonitorState.parked { wakeMonitor() }
   }
 
   private func monitor() {
@@ -48,6 +63,9 @@ extension UnsafeMutablePointer where Pointee == Core {
     var watched = [Watched](repeating: Watched(), count: n)
     var pause: Int64 = 20_000
     var idleRounds = 0
+    // After a park comes a rest by the clock: on one processor the monitor only runs while the worker naps, and would
+    // find it asleep each time.
+    var hasRested = true
     let hogNanoseconds = pointee.configuration.hogThreshold.map { UInt64(clamping: $0.wholeNanoseconds) } ?? .max
     while !pointee.stopping.load(ordering: .acquiring) {
       var acted = false
@@ -62,21 +80,42 @@ extension UnsafeMutablePointer where Pointee == Core {
         idleRounds += 1
         if idleRounds > 50 { pause = Swift.min(pause * 2, 10_000_000) }
       }
-      // Nothing is stored in the word that it waits for, so this is a sleep that `wakeMonitor` can end.
-      if pause == 10_000_000, pointee.sleeping.load(ordering: .relaxed) == n {
-        pointee.monitorParked.store(1, ordering: .sequentiallyConsistent)
+      if pause == 10_000_000, hasRested, pointee.sleeping.load(ordering: .relaxed) == n {
+        hasRested = false
+        pointee.monitorState.store(MonitorState.parked, ordering: .sequentiallyConsistent)
         if pointee.sleeping.load(ordering: .sequentiallyConsistent) == n,
           !pointee.stopping.load(ordering: .sequentiallyConsistent)
         {
-          _ = clinux_futex_wait(pointee.monitorParked.futexWord, 1, -1)
+          _ = clinux_futex_wait(pointee.monitorState.futexWord, MonitorState.parked, -1)
         }
-        pointee.monitorParked.store(0, ordering: .relaxed)
-        idleRounds = 0
-        pause = 20_000
+        pointee.monitorState.store(MonitorState.looking, ordering: .relaxed)
+        if n > 1 {
+          idleRounds = 0
+          pause = 20_000
+        }
+      } else if pause >= 1_000_000 {
+        hasRested = true
+        // Sequentially consistent, as are the store and the load in `enterBlocking`: either this sees the section, or
+        // the section sees that the monitor rests.
+        pointee.monitorState.store(MonitorState.resting, ordering: .sequentiallyConsistent)
+        if !pointee.stopping.load(ordering: .sequentiallyConsistent), !hasNewSection(watched) {
+          _ = clinux_futex_wait(pointee.monitorState.futexWord, MonitorState.resting, pause)
+        }
+        pointee.monitorState.store(MonitorState.looking, ordering: .relaxed)
       } else {
-        _ = clinux_futex_wait(pointee.monitorParked.futexWord, 0, pause)
+        // Nothing stores another value while it looks, so this is a sleep.
+        _ = clinux_futex_wait(pointee.monitorState.futexWord, MonitorState.looking, pause)
       }
     }
+  }
+
+  /// Whether a worker is in a `blocking` section that has not been seen yet.
+  private func hasNewSection(_ watched: [Watched]) -> Bool {
+    for i in 0..<pointee.workerCount {
+      let word = (pointee.workers + i).pointee.blockingWord.load(ordering: .sequentiallyConsistent)
+      if word & 1 == 1 && word != watched[i].blockingWord { return true }
+    }
+    return false
   }
 
   private func watch(_ worker: WorkerPointer, _ seen: inout Watched, now: UInt64, hogNanoseconds: UInt64) -> Bool {

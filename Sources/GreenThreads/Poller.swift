@@ -15,13 +15,8 @@ struct PollEntry: ~Copyable {
   /// `Readiness` values, or the address of the unit that waits for this direction.
   let readWord = Atomic<UInt>(Readiness.none)
   let writeWord = Atomic<UInt>(Readiness.none)
-  /// Calls in progress, and `closedBit`. The last call to end after the bit was set closes the descriptor, so that its
-  /// number is not reused under a call on another worker.
-  let users = Atomic<UInt32>(0)
   var fd: Int32 = -1
   var next: UnsafeMutablePointer<PollEntry>?
-
-  static var closedBit: UInt32 { 1 << 31 }
 }
 
 typealias PollEntryPointer = UnsafeMutablePointer<PollEntry>
@@ -119,7 +114,6 @@ final class Poller: @unchecked Sendable {
     entries.pointee.free = entry.pointee.next
     entries.pointee.lock.unlock()
     entry.pointee.fd = fd
-    entry.pointee.users.store(0, ordering: .relaxed)
     entry.pointee.readWord.store(Readiness.none, ordering: .relaxed)
     entry.pointee.writeWord.store(Readiness.none, ordering: .releasing)
     let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue

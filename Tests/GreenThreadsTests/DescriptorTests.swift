@@ -122,6 +122,30 @@ import Testing
     }
   }
 
+  /// Its number and its entry at the poller may be another descriptor's by then.
+  @Test func aClosedDescriptorNeverTouchesWhatFollows() throws {
+    try Scheduler.run(workers: 1) {
+      var byte: [UInt8] = [7]
+      let old = try Descriptor.pipe()
+      old.reading.close()
+      old.writing.close()
+      let (reading, writing) = try Descriptor.pipe()
+      let error = #expect(throws: IOError.self) { try byte.withUnsafeMutableBytes { try old.reading.read(into: $0) } }
+      #expect(error?.isClosed == true)
+      old.reading.close()
+      old.writing.close()
+      let waiting = try spawn {
+        var byte: [UInt8] = [0]
+        let count = try byte.withUnsafeMutableBytes { try reading.read(into: $0) }
+        return [count, Int(byte[0])]
+      }
+      yield()
+      try byte.withUnsafeBytes { try writing.write($0) }
+      let read = try waiting.join()
+      #expect(read == [1, 7])
+    }
+  }
+
   @Test func writingToAClosedPipeIsAnError() throws {
     try Scheduler.run(workers: 1) {
       let (reading, writing) = try Descriptor.pipe()
