@@ -130,13 +130,16 @@ import Testing
       old.reading.close()
       old.writing.close()
       let (reading, writing) = try Descriptor.pipe()
-      let error = #expect(throws: IOError.self) { try byte.withUnsafeMutableBytes { try old.reading.read(into: $0) } }
-      #expect(error?.isClosed == true)
+      // The timeouts only end a test that has failed: it would wait for ever.
+      let error = try #require(throws: IOError.self) {
+        try byte.withUnsafeMutableBytes { try old.reading.read(into: $0, timeout: .seconds(5)) }
+      }
+      #expect(error.isClosed)
       old.reading.close()
       old.writing.close()
       let waiting = try spawn {
         var byte: [UInt8] = [0]
-        let count = try byte.withUnsafeMutableBytes { try reading.read(into: $0) }
+        let count = try byte.withUnsafeMutableBytes { try reading.read(into: $0, timeout: .seconds(30)) }
         return [count, Int(byte[0])]
       }
       yield()
