@@ -14,12 +14,7 @@ let blockingChecks: [Check] = [
         $0 is Failure
       }
     }
-    // A joined thread stays in /proc until the kernel has cleared it away: a moment, but not none.
-    var looks = 0
-    while threadNames().contains(where: { $0.hasPrefix("blocking") }) && looks < 10_000 {
-      looks += 1
-      usleep(1_000)
-    }
+    awaitTheKernel { !threadNames().contains { $0.hasPrefix("blocking") } }
     try expect(threadNames().filter { $0.hasPrefix("blocking") }, [], "threads after run")
   },
 
