@@ -7,7 +7,7 @@ public let protocolVersion = 1
 /// A line from the harness to a model.
 public struct ModelCommand: Sendable, Codable {
   public enum Name: String, Sendable, Codable {
-    case describe, trial, edge, drain
+    case describe, trial, begin, edge, drain
   }
   public var command: Name
   /// With `describe` and `trial`.
@@ -18,6 +18,8 @@ public struct ModelCommand: Sendable, Codable {
   public var edge: Edge?
 
   public static let describe = ModelCommand(command: .describe, protocol: protocolVersion)
+  /// With an in-process workload: start the work, and with it the warm-up.
+  public static let begin = ModelCommand(command: .begin)
   public static let drain = ModelCommand(command: .drain)
   public static func trial(_ request: TrialRequest) -> ModelCommand {
     ModelCommand(command: .trial, protocol: protocolVersion, trial: request)
@@ -39,10 +41,19 @@ public struct TrialRequest: Sendable, Codable, Hashable {
   public var workers: Int
   /// With a served workload: the loopback port at which the rig plays the backend.
   public var backendPort: UInt16?
+  /// With an in-process workload: how long the model works before it opens its window, and how long the window is.
+  public var warmUpNanoseconds: UInt64?
+  public var windowNanoseconds: UInt64?
+  /// With an in-process workload: a check in which units wait for each other, or the sink stands still, as the
+  /// workload's contract says. A served model is not told: there the rig is the gate.
+  public var isGated: Bool?
+  /// Iterations of ``CPUWork`` that take a millisecond on this host, calibrated once per run and equal for all models.
+  public var iterationsPerMillisecond: Int?
 
   public init(
     workload: String, variant: String?, parameters: [String: ParameterValue], seed: UInt64, workers: Int,
-    backendPort: UInt16?
+    backendPort: UInt16? = nil, warmUpNanoseconds: UInt64? = nil, windowNanoseconds: UInt64? = nil,
+    isGated: Bool? = nil, iterationsPerMillisecond: Int? = nil
   ) {
     self.workload = workload
     self.variant = variant
@@ -50,6 +61,10 @@ public struct TrialRequest: Sendable, Codable, Hashable {
     self.seed = seed
     self.workers = workers
     self.backendPort = backendPort
+    self.warmUpNanoseconds = warmUpNanoseconds
+    self.windowNanoseconds = windowNanoseconds
+    self.isGated = isGated
+    self.iterationsPerMillisecond = iterationsPerMillisecond
   }
 }
 
@@ -71,10 +86,29 @@ public struct ModelReply: Sendable, Codable {
   public var ledger: Ledger?
   /// With `result`: whatever else the model's runtime counted; shown, never judged.
   public var counters: Ledger?
+  /// With `result` of an in-process workload: operations completed between the two edges.
+  public var operations: Int?
+  /// With `result` of an in-process workload: latencies of operations within the window, by class.
+  public var latencies: [String: RecordedCounts]?
+  /// With `result`: figures that only this workload has.
+  public var measures: [Measure]?
   /// With `failure`.
   public var failure: ModelFailure?
 
   public init(reply: Name) { self.reply = reply }
+}
+
+/// A figure that only one workload has, as the spread of sections per unit.
+public struct Measure: Sendable, Codable, Hashable {
+  public var name: String
+  public var unit: String
+  public var value: Double
+
+  public init(_ name: String, unit: String, _ value: Double) {
+    self.name = name
+    self.unit = unit
+    self.value = value
+  }
 }
 
 /// A model's answer to `describe`.

@@ -19,7 +19,7 @@ public struct Workload: Sendable {
   public let cases: [Case]
   /// Small and gated cases for `switchyard check`.
   public let checks: [Check]
-  /// The oracle of a served workload.
+  /// The oracle.
   public let judge: @Sendable (Evidence) -> [Finding]
 
   public struct Variant: Sendable {
@@ -76,39 +76,54 @@ public enum Preset: String, Sendable, Codable, CaseIterable {
   }
   /// Load before the window opens, in seconds.
   public var warmUpSeconds: Double { 1 }
-  /// The measured window, in seconds: at 2,000 operations/s long enough for the 10,000 samples that a p99 takes.
-  public var windowSeconds: Double { 6 }
+  /// The measured window, in seconds.
+  public func windowSeconds(isServed: Bool) -> Double {
+    // Served: at 2,000 operations/s long enough for the 10,000 samples that a p99 takes.
+    if isServed { return 6 }
+    return self == .quick ? 2 : 4
+  }
   /// Whether tables made with it may claim anything.
   public var claims: Bool { self != .quick }
 }
 
-/// A case of `switchyard check`: bounded by count, judged, never timed.
+/// A case of `switchyard check`: small, judged, never timed. A served one is bounded by count, an in-process one by a
+/// window of ``inProcessWindowSeconds`` without warm-up.
 public struct Check: Sendable {
   public let name: String
   /// What this check can see that the others cannot.
   public let purpose: String
   public let changes: [String: ParameterValue]
-  /// Operations to do before the load ends.
+  /// Served: operations to do before the load ends. In-process: the least that must have been done.
   public let operations: Int
-  /// No child is answered before all its siblings have arrived.
+  /// Served: no child is answered before all its siblings have arrived. In-process: as the contract says.
   public let isGated: Bool
+
+  public static let inProcessWindowSeconds = 0.3
 }
 
-/// Everything the oracle of a served workload judges by.
+/// Everything the oracle judges by.
 public struct Evidence: Sendable {
   public let parameters: [String: ParameterValue]
   public let variant: String?
   public let isGated: Bool
   /// What the model says that it counted.
   public let model: Ledger
-  /// What the rig counted at the other end of the sockets.
+  /// What the rig counted at the other end of the sockets; empty for in-process workloads.
   public let rig: Ledger
   /// TCP sockets that the model's process still held after it had printed its result, read from outside;
   /// nil where the process was gone or could not be read.
   public let openSockets: Int?
+  /// In-process: operations within the window, samples recorded by class, and the calibrated iterations of CPU work.
+  public let operations: Int?
+  public let samples: [String: Int]
+  public let iterationsPerMillisecond: Int?
+  /// What the process's memory (PSS) had grown by between `ready` and the end of the window, read from outside.
+  public let grownBytes: Int?
 
   public init(
-    parameters: [String: ParameterValue], variant: String?, isGated: Bool, model: Ledger, rig: Ledger, openSockets: Int?
+    parameters: [String: ParameterValue], variant: String?, isGated: Bool, model: Ledger, rig: Ledger = [:],
+    openSockets: Int? = nil, operations: Int? = nil, samples: [String: Int] = [:], iterationsPerMillisecond: Int? = nil,
+    grownBytes: Int? = nil
   ) {
     self.parameters = parameters
     self.variant = variant
@@ -116,6 +131,10 @@ public struct Evidence: Sendable {
     self.model = model
     self.rig = rig
     self.openSockets = openSockets
+    self.operations = operations
+    self.samples = samples
+    self.iterationsPerMillisecond = iterationsPerMillisecond
+    self.grownBytes = grownBytes
   }
 }
 
