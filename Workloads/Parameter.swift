@@ -49,6 +49,8 @@ public struct Parameter: Sendable {
     case integer(ClosedRange<Int>)
     /// Whole numbers that are multiples of `step`, as frame lengths must be.
     case multiple(of: Int, ClosedRange<Int>)
+    /// Powers of `base` with whole exponents; both ends of the range are such powers.
+    case power(of: Int, ClosedRange<Int>)
     case number(ClosedRange<Double>)
     case choice([String])
     /// A distribution of service times, see ``ServiceTime``.
@@ -75,6 +77,7 @@ public struct Parameter: Sendable {
     switch domain {
     case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
     case .multiple(let step, let range): "\(range.lowerBound) to \(range.upperBound), a multiple of \(step)"
+    case .power(let base, let range): "\(range.lowerBound) to \(range.upperBound), a power of \(base)"
     case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
     case .choice(let names): names.joined(separator: " | ")
     case .serviceTime: ServiceTime.grammar
@@ -85,7 +88,7 @@ public struct Parameter: Sendable {
   /// - Throws: ``ParameterError`` if the text is no value of this parameter.
   public func parse(_ text: String) throws(ParameterError) -> ParameterValue {
     switch domain {
-    case .integer, .multiple:
+    case .integer, .multiple, .power:
       guard let value = Int(text) else { throw refusal(text) }
       return try validate(.integer(value))
     case .number:
@@ -104,6 +107,9 @@ public struct Parameter: Sendable {
       return value
     case (.multiple(let step, let range), .integer(let number)) where range.contains(number) && number % step == 0:
       return value
+    case (.power(let base, let range), .integer(let number))
+    where range.contains(number) && Self.isPower(number, of: base):
+      return value
     case (.number(let range), .number(let number)) where range.contains(number):
       return value
     case (.number(let range), .integer(let number)) where range.contains(Double(number)):
@@ -115,6 +121,12 @@ public struct Parameter: Sendable {
     default:
       throw refusal(value.description)
     }
+  }
+
+  private static func isPower(_ number: Int, of base: Int) -> Bool {
+    var rest = number
+    while rest > 1, rest % base == 0 { rest /= base }
+    return rest == 1
   }
 
   private func refusal(_ text: String) -> ParameterError {

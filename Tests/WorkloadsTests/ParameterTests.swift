@@ -74,6 +74,11 @@ import Workloads
       outside = [
         .integer(range.lowerBound - step), .integer(range.upperBound + step), .integer(range.lowerBound + 1),
       ]
+    case .power(let base, let range):
+      inside = [.integer(range.lowerBound), .integer(range.upperBound)]
+      outside = [
+        .integer(range.lowerBound / base), .integer(range.upperBound * base), .integer(range.lowerBound + 1),
+      ]
     case .number(let range):
       inside = [.number(range.lowerBound), .number(range.upperBound)]
       outside = [.number(range.lowerBound.nextDown), .number(range.upperBound.nextUp), .number(.nan)]
