@@ -88,7 +88,9 @@ let package = Package(
     .testTarget(
       name: "ResultFormatTests", dependencies: ["ResultFormat", "Workloads", histogram], exclude: ["Golden"],
       swiftSettings: swift),
-    .testTarget(name: "ModelKitTests", dependencies: ["ModelKit", "Workloads", "CLinux"], swiftSettings: swift),
+    .testTarget(
+      name: "ModelKitTests", dependencies: ["ModelKit", "Workloads", "CLinux", "ResultFormat", histogram],
+      swiftSettings: swift),
     .testTarget(
       name: "GreenThreadsTests", dependencies: ["GreenThreads", "CContextSwitch", "CLinux"], swiftSettings: swift),
     .executableTarget(

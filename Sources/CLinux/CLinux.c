@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -276,3 +277,10 @@ int clinux_set_affinity_of(pid_t thread, const int *processors, int count) {
 }
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
+
+int clinux_wait_readable(int fd, int64_t timeout_ns) {
+  struct pollfd input = {.fd = fd, .events = POLLIN};
+  struct timespec rest = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  int ready = ppoll(&input, 1, &rest, NULL);
+  return ready < 0 ? -errno : ready;
+}

@@ -56,7 +56,7 @@ public struct Model {
           guard let request = command.trial else { throw ModelFailure(.failed, "the command 'trial' has no trial") }
           try implementation(of: request)(Session(request: request, channel: channel))
           exit(EXIT_SUCCESS)
-        case .edge, .drain:
+        case .begin, .edge, .drain:
           throw ModelFailure(.failed, "the command '\(command.command.rawValue)' came before 'trial'")
         }
       }

@@ -6,7 +6,8 @@ import Workloads
 
 /// One trial, from the request to the result.
 ///
-/// A model that may block a thread calls ``serve(ledger:drain:)`` on its main thread. A model that may not watches
+/// A model that may block a thread calls ``serve(ledger:counters:drain:)`` on its main thread, or, where the model drives
+/// itself, ``awaitBegin()`` and ``conduct(_:operations:ledger:counters:drain:)``. A model that may not block watches
 /// ``inputDescriptor`` for readability and calls ``receive()``.
 ///
 /// Sendable because a trial's conversation has one user at a time: whichever thread or task runs the model's control
@@ -14,7 +15,9 @@ import Workloads
 public final class Session: @unchecked Sendable {
   /// What the harness wants next.
   public enum Event: Sendable, Equatable {
-    /// The measured window opens or closes: answer with ``report(_:ledger:)`` at once.
+    /// In-process only: build what the case needs and start to work. The window's ends are fixed from this moment.
+    case begin(Window)
+    /// Served only: the measured window opens or closes: answer with ``report(_:ledger:)`` at once.
     case edge(Edge)
     /// Finish what is under way, close every connection, then ``finish(ledger:counters:)``.
     case drain
@@ -36,11 +39,7 @@ public final class Session: @unchecked Sendable {
   /// fan-out's parameters, checked.
   /// - Throws: ``ModelFailure`` if the request's are not fan-out's.
   public func fanOut() throws(ModelFailure) -> FanOut.Parameters {
-    do {
-      return try FanOut.Parameters(request.parameters)
-    } catch {
-      throw ModelFailure(.failed, error.description)
-    }
+    try parameters(FanOut.Parameters.init)
   }
 
   /// The port of the rig's backend.
@@ -77,11 +76,24 @@ public final class Session: @unchecked Sendable {
     return events
   }
 
+  /// What has arrived already, if anything has.
+  func buffered() throws(ModelFailure) -> Event? {
+    guard let command: ModelCommand = try channel.buffered() else { return nil }
+    return try event(command)
+  }
+
+  /// In-process trials, and only those, carry the window's length: such a model owns the window.
+  private var isInProcess: Bool { request.windowNanoseconds != nil }
+
   private func event(_ command: ModelCommand) throws(ModelFailure) -> Event {
     switch (command.command, command.edge) {
-    case (.edge, let edge?): return .edge(edge)
+    case (.begin, _) where isInProcess: return .begin(try window())
+    case (.edge, let edge?) where !isInProcess: return .edge(edge)
     case (.drain, _): return .drain
-    default: throw ModelFailure(.failed, "the command '\(command.command.rawValue)' does not belong within a trial")
+    default:
+      throw ModelFailure(
+        .failed,
+        "the command '\(command.command.rawValue)' does not belong within a trial of \(request.workload)")
     }
   }
 
@@ -97,13 +109,19 @@ public final class Session: @unchecked Sendable {
   /// Prints the result, once: the balanced ledger, and whatever else the runtime counted. Every connection is closed
   /// by then.
   public func finish(ledger: Ledger, counters: Ledger? = nil) throws(ModelFailure) {
-    guard !hasFinished else { return }
-    hasFinished = true
     var reply = ModelReply(reply: .result)
     reply.ledger = ledger
     reply.counters = counters
-    try channel.send(reply)
+    try finish(reply)
   }
+
+  func finish(_ result: ModelReply) throws(ModelFailure) {
+    guard !hasFinished else { return }
+    hasFinished = true
+    try send(result)
+  }
+
+  func send(_ reply: ModelReply) throws(ModelFailure) { try channel.send(reply) }
 
   /// Serves the trial to its end, blocking the calling thread between events.
   /// - Parameters:
@@ -123,6 +141,7 @@ public final class Session: @unchecked Sendable {
           try finish(ledger: ledger(), counters: counters())
         }
         return
+      case .begin: preconditionFailure("a served trial has no such event")
       }
     }
   }

@@ -81,4 +81,7 @@ int clinux_set_affinity_of(pid_t thread, const int *processors, int count);
 // A pipe with both ends close-on-exec. 0, or -errno.
 int clinux_pipe(int ends[2]);
 
+// Waits until fd is readable or at its end, or for so many nanoseconds. 1, 0 when the time is over, or -errno.
+int clinux_wait_readable(int fd, int64_t timeout_ns);
+
 #endif

@@ -53,6 +53,7 @@ final class FanOutServer: Sendable {
           try await drain(accepting)
           try session.finish(ledger: counts.ledger, counters: Ledger(of: EventLoops.counters))
           if event == .end { return }
+        case .begin: break  // only where a model drives itself
         }
       }
       try await input.readable()

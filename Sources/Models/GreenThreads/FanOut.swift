@@ -68,6 +68,7 @@ final class FanOutServer: @unchecked Sendable {
             try session.finish(ledger: counts.ledger, counters: Ledger(green: counters))
           }
           if event == .end { return }
+        case .begin: break  // only where a model drives itself
         }
       }
       try input.waitUntilReadable()
