@@ -33,10 +33,16 @@ public struct RigLoad: Sendable, Codable, Hashable {
   public var isGated: Bool
   /// Whether the rig has a processor of its own and may spin on it.
   public var spins: Bool
+  /// Where the rate follows from the model's workers or requests carry CPU work: how many workers it has, and the
+  /// iterations of ``CPUWork`` that take a millisecond.
+  public var workers: Int?
+  public var iterationsPerMillisecond: Int?
 
   public init(
     workload: String, parameters: [String: ParameterValue], seed: UInt64, warmUpNanoseconds: UInt64,
-    windowNanoseconds: UInt64, patienceNanoseconds: UInt64, operations: Int?, isGated: Bool, spins: Bool
+    windowNanoseconds: UInt64, patienceNanoseconds: UInt64, operations: Int?, isGated: Bool, spins: Bool,
+    workers: Int? = nil,
+    iterationsPerMillisecond: Int? = nil
   ) {
     self.workload = workload
     self.parameters = parameters
@@ -47,6 +53,8 @@ public struct RigLoad: Sendable, Codable, Hashable {
     self.operations = operations
     self.isGated = isGated
     self.spins = spins
+    self.workers = workers
+    self.iterationsPerMillisecond = iterationsPerMillisecond
   }
 }
 
@@ -79,7 +87,7 @@ public struct RigResult: Sendable, Codable {
   public var operations: Int
   /// Requests intended (open loop) or sent (closed loop) within the window.
   public var offered: Int
-  /// By class: `all` from the intended start, and `added`.
+  /// By class: `all`, or a workload's own, from the intended start; and `added` where there is a backend.
   public var latencies: [String: RecordedCounts]
   /// Actual minus intended send time of requests.
   public var sendLateness: RecordedCounts
@@ -92,11 +100,14 @@ public struct RigResult: Sendable, Codable {
   /// Whether every request intended in the window was sent and answered before patience ran out.
   public var isComplete: Bool
   public var ledger: Ledger
+  /// Figures that only this workload has.
+  public var measures: [Measure]?
 
   public init(
     windowOpenNanoseconds: UInt64, windowCloseNanoseconds: UInt64, operations: Int, offered: Int,
     latencies: [String: RecordedCounts], sendLateness: RecordedCounts, backendLateness: RecordedCounts,
-    busyNanoseconds: UInt64, cpuNanoseconds: UInt64, isComplete: Bool, ledger: Ledger
+    busyNanoseconds: UInt64, cpuNanoseconds: UInt64, isComplete: Bool, ledger: Ledger,
+    measures: [Measure] = []
   ) {
     self.windowOpenNanoseconds = windowOpenNanoseconds
     self.windowCloseNanoseconds = windowCloseNanoseconds
@@ -109,5 +120,6 @@ public struct RigResult: Sendable, Codable {
     self.cpuNanoseconds = cpuNanoseconds
     self.isComplete = isComplete
     self.ledger = ledger
+    self.measures = measures
   }
 }

@@ -284,3 +284,19 @@ int clinux_wait_readable(int fd, int64_t timeout_ns) {
   int ready = ppoll(&input, 1, &rest, NULL);
   return ready < 0 ? -errno : ready;
 }
+
+// A call that blocks ----------------------------------------------------------------------------------------------
+
+uint64_t clinux_block(uint64_t value, uint64_t nanoseconds) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  uint64_t end = (uint64_t)t.tv_nsec + nanoseconds % 1000000000u;
+  t.tv_sec += (time_t)(nanoseconds / 1000000000u + end / 1000000000u);
+  t.tv_nsec = (long)(end % 1000000000u);
+  // Until a moment, not for a time: signals do not lengthen it.
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
+  uint64_t z = value + 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}

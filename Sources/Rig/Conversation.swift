@@ -106,16 +106,20 @@ func serve(input: CInt, output: CInt) -> CInt {
     guard let load = try firstLoad(&conversation) else { return 0 }
     switch load.workload {
     case Workload.fanOut.name:
-      let parameters: FanOut.Parameters
-      do {
-        parameters = try FanOut.Parameters(load.parameters)
-      } catch {
-        throw RigFailure(error.description)
-      }
+      let parameters = try checked { () throws(ParameterError) in try FanOut.Parameters(load.parameters) }
       try serve(
         FanOutLoad(parameters, seed: load.seed, isGated: load.isGated), LoadPlan(load, parameters), conversation)
+    case Workload.blockingMix.name:
+      let parameters = try checked { () throws(ParameterError) in try BlockingMix.Parameters(load.parameters) }
+      let workers = try required(load.workers, "workers", 1...65_536)
+      let speed = try required(load.iterationsPerMillisecond, "iterationsPerMillisecond", 1...1_000_000_000)
+      try serve(
+        BlockingMixLoad(
+          parameters, seed: load.seed, workers: workers, iterationsPerMillisecond: speed, isGated: load.isGated),
+        LoadPlan(load, parameters, workers: workers), conversation)
     default:
-      throw RigFailure("'\(load.workload)' is not a workload that the rig drives: it drives \(Workload.fanOut.name)")
+      let names = [Workload.fanOut, .blockingMix].map(\.name).joined(separator: ", ")
+      throw RigFailure("'\(load.workload)' is not a workload that the rig drives: it drives \(names)")
     }
     return 0
   } catch {
@@ -124,6 +128,18 @@ func serve(input: CInt, output: CInt) -> CInt {
     conversation.send(reply)
     return 1
   }
+}
+
+private func checked<Parameters>(_ make: () throws(ParameterError) -> Parameters) throws(RigFailure) -> Parameters {
+  do { return try make() } catch { throw RigFailure(error.description) }
+}
+
+private func required(_ value: Int?, _ name: String, _ range: ClosedRange<Int>) throws(RigFailure) -> Int {
+  guard let value else { throw RigFailure("load came without \(name), which this workload needs") }
+  guard range.contains(value) else {
+    throw RigFailure("\(name) is \(value): expected \(range.lowerBound) to \(range.upperBound)")
+  }
+  return value
 }
 
 private func serve<Load: ServedLoad & ~Copyable>(
@@ -174,5 +190,11 @@ extension LoadPlan {
       }
     try self.init(
       load, arrivals: arrivals, connections: parameters.connections, backendConnections: parameters.backendConnections)
+  }
+
+  init(_ load: RigLoad, _ parameters: BlockingMix.Parameters, workers: Int) throws(RigFailure) {
+    try self.init(
+      load, arrivals: .open(rate: parameters.rate(workers: workers), burst: 1), connections: parameters.connections,
+      backendConnections: 0)
   }
 }

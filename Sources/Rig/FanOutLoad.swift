@@ -81,11 +81,18 @@ struct FanOutLoad: ServedLoad, ~Copyable {
     subRequests.deallocate()
   }
 
+  // MARK: What is measured
+
+  var latencyClasses: [String] { ["all"] }
+  func latencyClass(on client: Int) -> Int { 0 }
+  var measuresAdded: Bool { true }
+  var goodLatencyNanoseconds: UInt64? { nil }
+
   // MARK: Requests and answers
 
   var answerBytes: Int { FanOut.Header.bytes }
 
-  mutating func begin(_ id: UInt64, on client: Int) {
+  mutating func begin(_ id: UInt64, on client: Int, at time: UInt64) {
     requests[client] = Request(id: id, token: tokens.word(id), isOpen: true)
   }
 
@@ -103,16 +110,7 @@ struct FanOutLoad: ServedLoad, ~Copyable {
   }
 
   private mutating func accepts(_ prefix: UnsafeRawBufferPointer, _ kind: FanOut.Header.Kind, length: Int) -> Bool {
-    let isValid: Bool
-    if prefix.count >= FanOut.Header.bytes {
-      isValid = FanOut.Header(reading: prefix).isValid(kind, length: length)
-    } else if prefix.count >= MemoryLayout<UInt32>.size {
-      // A frame that is shorter than a header would never complete one.
-      isValid = UInt32(littleEndian: prefix.loadUnaligned(as: UInt32.self)) == UInt32(length)
-    } else {
-      isValid = true
-    }
-    if isValid { return true }
+    if FanOut.Header.accepts(prefix, kind, length: length) { return true }
     counts.framesMalformed += 1
     return false
   }

@@ -10,7 +10,7 @@ import Workloads
 struct SeededDraws {
   enum Purpose: UInt64 {
     case arrivals = 1
-    case serviceTimes, tokens, replies, payloads
+    case serviceTimes, tokens, replies, payloads, hogs
   }
   private let base: UInt64
 

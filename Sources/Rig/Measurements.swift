@@ -7,8 +7,11 @@ import Workloads
 struct Measurements: ~Copyable {
   private static let longest: UInt64 = 3_600_000_000_000
 
-  /// From the intended start of a request to its answer.
-  private(set) var latency = empty()
+  /// From the intended start of a request to its answer, by class.
+  private var latencies: [Histogram<UInt64>]
+  private let classes: [String]
+  private let measuresAdded: Bool
+  private let goodLatency: UInt64?
   /// The part that the model alone is answerable for.
   private(set) var added = empty()
   /// How late requests were written. A request that found no idle connection is late from the moment one became idle:
@@ -19,6 +22,8 @@ struct Measurements: ~Copyable {
   /// Answers within the window; requests that belong to it.
   var operations = 0
   var offered = 0
+  /// Requests of the window that were answered in good time.
+  private var good = 0
   var busyNanoseconds: UInt64 = 0
   private(set) var openNanoseconds: UInt64 = .max
   private(set) var closeNanoseconds: UInt64 = .max
@@ -27,11 +32,24 @@ struct Measurements: ~Copyable {
   private var cpuAtOpen: UInt64 = 0
   private var cpuAtClose: UInt64 = 0
 
+  /// - Parameters:
+  ///   - classes: names of the latency classes.
+  ///   - goodLatency: up to which latency a request is goodput, in nanoseconds; nil to measure none.
+  init(classes: [String], measuresAdded: Bool, goodLatency: UInt64?) {
+    self.classes = classes
+    self.measuresAdded = measuresAdded
+    self.goodLatency = goodLatency
+    latencies = classes.map { _ in Self.empty() }
+  }
+
   private static func empty() -> Histogram<UInt64> {
     Histogram<UInt64>(highestTrackableValue: longest, numberOfSignificantValueDigits: .three)
   }
 
-  mutating func recordLatency(_ nanoseconds: UInt64) { latency.record(min(nanoseconds, Self.longest)) }
+  mutating func recordLatency(_ nanoseconds: UInt64, class index: Int) {
+    latencies[index].record(min(nanoseconds, Self.longest))
+    if let goodLatency, nanoseconds <= goodLatency { good += 1 }
+  }
   mutating func recordAdded(_ nanoseconds: UInt64) { added.record(min(nanoseconds, Self.longest)) }
   mutating func recordSendLateness(_ nanoseconds: UInt64) { sendLateness.record(min(nanoseconds, Self.longest)) }
   mutating func recordBackendLateness(_ nanoseconds: UInt64) { backendLateness.record(min(nanoseconds, Self.longest)) }
@@ -57,11 +75,18 @@ struct Measurements: ~Copyable {
   }
 
   func result(isComplete: Bool, ledger: Ledger) -> RigResult {
-    RigResult(
+    var named: [String: RecordedCounts] = measuresAdded ? ["added": Self.counts(added)] : [:]
+    for (name, latency) in zip(classes, latencies) { named[name] = Self.counts(latency) }
+    let seconds = Double(closeNanoseconds - openNanoseconds) / 1e9
+    let measures =
+      goodLatency == nil || seconds == 0
+      ? [] : [Measure("goodput", unit: "requests/s", Double(good) / seconds)]
+    return RigResult(
       windowOpenNanoseconds: openNanoseconds, windowCloseNanoseconds: closeNanoseconds, operations: operations,
-      offered: offered, latencies: ["all": Self.counts(latency), "added": Self.counts(added)],
+      offered: offered, latencies: named,
       sendLateness: Self.counts(sendLateness), backendLateness: Self.counts(backendLateness),
-      busyNanoseconds: busyNanoseconds, cpuNanoseconds: cpuAtClose - cpuAtOpen, isComplete: isComplete, ledger: ledger)
+      busyNanoseconds: busyNanoseconds, cpuNanoseconds: cpuAtClose - cpuAtOpen, isComplete: isComplete, ledger: ledger,
+      measures: measures)
   }
 
   static func counts(_ histogram: Histogram<UInt64>) -> RecordedCounts {

@@ -5,12 +5,20 @@ import Workloads
 
 /// A served workload seen from the rig. Client connections and backend connections are named by their slots.
 protocol ServedLoad: ~Copyable {
+  /// Names of the classes in which latency is recorded, and the class of the request on a client connection.
+  var latencyClasses: [String] { get }
+  func latencyClass(on client: Int) -> Int
+  /// Whether answers tell the added latency.
+  var measuresAdded: Bool { get }
+  /// Requests answered within this time are goodput; nil where that is not measured.
+  var goodLatencyNanoseconds: UInt64? { get }
+
   /// Lengths of the frames that the model sends.
   var answerBytes: Int { get }
   var subRequestBytes: Int { get }
 
   /// A request goes out on a client connection.
-  mutating func begin(_ id: UInt64, on client: Int)
+  mutating func begin(_ id: UInt64, on client: Int, at time: UInt64)
   /// The request's frame: the same bytes at every call, valid until the next one.
   mutating func requestFrame(on client: Int) -> UnsafeRawBufferPointer
 
@@ -19,7 +27,7 @@ protocol ServedLoad: ~Copyable {
   func answeredId(_ frame: UnsafeRawBufferPointer) -> UInt64
   /// The first answer to the request on a client connection.
   /// - Parameter sent: when the request was written.
-  /// - Returns: the added latency; nil if the request's sub-requests were not all answered before.
+  /// - Returns: the added latency; nil where there is none, or the request's sub-requests were not all answered before.
   mutating func answer(_ frame: UnsafeRawBufferPointer, on client: Int, sent: UInt64, at now: UInt64) -> UInt64?
   mutating func countRepeatedAnswer()
   mutating func countUnknownAnswer()

@@ -67,7 +67,7 @@ extension Trial where Load: ~Copyable {
       lastProgress = max(lastProgress, now)
       if plan.operations != nil || measurements.contains(now) { measurements.operations += 1 }
       if clients.records[slot].isRecorded {
-        measurements.recordLatency(now - clients.records[slot].intended)
+        measurements.recordLatency(now - clients.records[slot].intended, class: load.latencyClass(on: slot))
         if let added { measurements.recordAdded(added) }
       }
       if clients.records[slot].unsentBytes == 0 {
@@ -105,7 +105,7 @@ extension Trial where Load: ~Copyable {
       // Only now can the model fail to do something about it.
       if clients.outstanding == 1 { lastProgress = max(lastProgress, time) }
       didWork = true
-      load.begin(clients.records[slot].id, on: slot)
+      load.begin(clients.records[slot].id, on: slot, at: time)
       clients.records[slot].unsentBytes = load.requestFrame(on: slot).count
       writeRequest(slot)
     }

@@ -32,7 +32,7 @@ struct Trial<Load: ServedLoad & ~Copyable>: ~Copyable {
   var backend: Backend
   var answers: FrameReader
   var subRequests: FrameReader
-  var measurements = Measurements()
+  var measurements: Measurements
 
   var phase = Phase.listening
   var modelPort: UInt16 = 0
@@ -63,6 +63,8 @@ struct Trial<Load: ServedLoad & ~Copyable>: ~Copyable {
     listener: consuming Listener
   ) {
     self.plan = plan
+    measurements = Measurements(
+      classes: load.latencyClasses, measuresAdded: load.measuresAdded, goodLatency: load.goodLatencyNanoseconds)
     self.conversation = conversation
     self.poller = poller
     self.listener = listener

@@ -69,7 +69,7 @@ struct ConversationTests {
     #expect(try failure(wide).contains("'65'"))
     let unknown = RigProcess()
     try unknown.tell(load(workload: "no-such"))
-    #expect(try failure(unknown) == "'no-such' is not a workload that the rig drives: it drives fan-out")
+    #expect(try failure(unknown) == "'no-such' is not a workload that the rig drives: it drives fan-out, blocking-mix")
   }
 
   @Test("a model that does not listen is named by its port")

@@ -25,7 +25,7 @@ struct FanOutLoadTests {
   @Test("the gate opens when the last sibling has arrived, and a connection closed behind it is not answered")
   func gate() throws {
     var load = FanOutLoad(try FanOut.Parameters([:]), seed: 1, isGated: true)
-    load.begin(1, on: 0)
+    load.begin(1, on: 0, at: 1)
     for index in 0..<7 {
       let disposition = subRequest(&load, id: 1, index, on: 10 + index)
       #expect(disposition.delay == nil && disposition.isProgress)
@@ -41,7 +41,7 @@ struct FanOutLoadTests {
   @Test("giving up releases what is withheld, counts it, and withholds nothing more")
   func givesUp() throws {
     var load = FanOutLoad(try FanOut.Parameters([:]), seed: 1, isGated: true)
-    load.begin(1, on: 0)
+    load.begin(1, on: 0, at: 1)
     for index in 0..<3 { _ = subRequest(&load, id: 1, index, on: index) }
     let any = load.releaseStuck()
     let again = load.releaseStuck()
@@ -59,8 +59,8 @@ struct FanOutLoadTests {
     let parameters = try FanOut.Parameters(["serviceTime": .text("exponential(1ms)")])
     var one = FanOutLoad(parameters, seed: 1, isGated: false)
     var two = FanOutLoad(parameters, seed: 1, isGated: false)
-    one.begin(9, on: 0)
-    two.begin(9, on: 0)
+    one.begin(9, on: 0, at: 1)
+    two.begin(9, on: 0, at: 1)
     let forward = (0..<8).map { subRequest(&one, id: 9, $0, on: $0).delay }
     let backward = (0..<8).reversed().map { subRequest(&two, id: 9, $0, on: 20 + $0).delay }
     #expect(forward == backward.reversed())

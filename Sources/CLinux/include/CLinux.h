@@ -84,4 +84,9 @@ int clinux_pipe(int ends[2]);
 // Waits until fd is readable or at its end, or for so many nanoseconds. 1, 0 when the time is over, or -errno.
 int clinux_wait_readable(int fd, int64_t timeout_ns);
 
+// Stands for a library's call that blocks, as a database query or a name look-up does: it sleeps on the thread that
+// called it until so many nanoseconds have passed, knows no event loop, fiber or task, and cannot be interrupted.
+// Returns SplitMix64's mix of value, so that an answer shows that the call came back.
+uint64_t clinux_block(uint64_t value, uint64_t nanoseconds);
+
 #endif
