@@ -121,6 +121,21 @@ import Workloads
     #expect(abs(none.rate(workers: 2) - 60_000) < 1e-6)
   }
 
+  /// Ten microseconds a request for sockets and switches, and nobody else to do the work.
+  @Test(arguments: Workload.blockingMix.cases.map { ($0.name, $0.changes) })
+  func `a model of one worker that every hog holds gets through each case but the overload`(
+    name: String, changes: [String: ParameterValue]
+  ) throws {
+    let parameters = try BlockingMix.Parameters(changes)
+    // Where hogs are moved to other threads, those that block hold nobody.
+    let hogs = parameters.hogKind == .cpu || parameters.mitigation == .none ? parameters.hogShare : 0
+    let nanoseconds =
+      10_000 + (1 - parameters.hogShare) * Double(BlockingMix.interactiveNanoseconds)
+      + hogs * Double(parameters.hogNanoseconds)
+    let busy = parameters.rate(workers: 1) * nanoseconds / 1e9
+    #expect(name.contains("overload") ? busy > 1 : busy < 0.75, "\(busy)")
+  }
+
   @Test func `blocking hogs leave half of the connections to the others`() throws {
     let parameters = try BlockingMix.Parameters(["hogsAtOnce": .integer(8), "connections": .integer(64)])
     #expect(parameters.blockingHogs(workers: 1) == 8)
@@ -156,6 +171,14 @@ import Workloads
         frame[offset] = kept
       }
     }
+  }
+
+  @Test func `PROTOCOL's example is what goes over the wire`() {
+    var bytes = [UInt8](repeating: 0, count: 32)
+    bytes.withUnsafeMutableBytes { BlockingMix.Request(id: 1, value: 1, work: .hog(iterations: 3)).write(to: $0) }
+    #expect(bytes == [32, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0])
+    #expect(CPUWork.burn(seed: 1, iterations: 3) == 0xB18A_02F4_6D8D_86C3)
+    #expect(CPUWork.burn(seed: 42, iterations: 1_000) == 0x3E5C_FA13_BC96_B328)
   }
 
   @Test func `iterations that no integer holds are clamped, not a crash`() {

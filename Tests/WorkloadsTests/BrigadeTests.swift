@@ -8,6 +8,7 @@ import Workloads
 
   /// Three tokens in a ring of seven: they begin at the units 0, 2 and 4.
   static func trial(_ medium: String) -> InProcessTrial {
+    // PROTOCOL's example: with 500 hops 844424930132474.
     let first = (1 << 48) + (2 << 48) + 0 + 2 + 4
     let pipes = medium == "pipes" ? 7 : 0
     return InProcessTrial(

@@ -107,6 +107,12 @@ import Workloads
     #expect(sum == parameters.checksum)
   }
 
+  @Test func `the sum of PROTOCOL's example comes out`() throws {
+    let parameters = try Parked.Parameters(["units": .integer(3), "liveState": .integer(16)])
+    #expect(parameters.checksum == 0xEFAC_8534_BF4E_76BB)
+    #expect(Int(truncatingIfNeeded: parameters.checksum) == -1_176_418_941_056_158_021)
+  }
+
   @Test func `one wrong bit anywhere is seen, and so is another unit's state`() {
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 128) { state in
       for index in state.indices {
