@@ -20,6 +20,7 @@ class Row:
     connections: int = 0  # served rows: how many the client opens
     round_trips: int = 0
     all_processors: bool = False  # instead of one worker on one
+    seconds: float = 1.0  # that one execution typically takes, for the first estimate of the whole
 
 
 def per_operation(clock):

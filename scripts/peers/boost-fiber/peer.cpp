@@ -44,7 +44,7 @@ void yield_among(uint64_t units, uint64_t total) {
 
 void yield_2() { yield_among(2, 5000000); }
 void yield_1k() { yield_among(1000, 5000000); }
-void yield_100k() { yield_among(100000, 5000000); }
+void yield_100k() { yield_among(100000, 2000000); }
 
 void spawn_join() {
   slab_stacks stacks{10000};

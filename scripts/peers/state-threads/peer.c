@@ -35,10 +35,10 @@ static void *yield_unit(void *argument) {
   return NULL;
 }
 
-static void yield_among(uint64_t count) {
+static void yield_among(uint64_t count, uint64_t total) {
   start();
   units = count;
-  rounds = scaled(5000000) / count;
+  rounds = scaled(total) / count;
   if (rounds == 0) rounds = 1;
   st_thread_t *threads = calloc(count, sizeof *threads);
   for (uint64_t i = 0; i < count; i++) threads[i] = spawn(yield_unit, NULL);
@@ -47,9 +47,9 @@ static void yield_among(uint64_t count) {
   report(counted, NULL);
 }
 
-static void yield_2(void) { yield_among(2); }
-static void yield_1k(void) { yield_among(1000); }
-static void yield_100k(void) { yield_among(100000); }
+static void yield_2(void) { yield_among(2, 3000000); }
+static void yield_1k(void) { yield_among(1000, 3000000); }
+static void yield_100k(void) { yield_among(100000, 1000000); }
 
 static void *count_unit(void *argument) {
   (void)argument;

@@ -23,7 +23,7 @@ final class Counts: @unchecked Sendable {
 }
 
 func yieldAmong(_ units: Int, _ run: Run) throws {
-  let rounds = max(1, run.scaled(5_000_000) / units)
+  let rounds = max(1, run.scaled(units > 1000 ? 2_000_000 : 5_000_000) / units)
   let counts = Counts()
   var all = JoinSet<Void>()
   for _ in 0..<units {

@@ -79,7 +79,7 @@ func timerFire(_ run: Run, _ loop: any EventLoop) -> EventLoopFuture<Void> {
 /// loop finds a cancelled task by searching its queue from the front.
 func timerCancel(_ run: Run, _ loop: any EventLoop) -> EventLoopFuture<Void> {
   let outstanding = run.scaled(1_000_000)
-  let operations = max(1, outstanding / 500)
+  let operations = max(1, outstanding / 5000)
   let counts = Counts()
   var random = Generator(seed: 1)
   func arm() -> Scheduled<Void> {
