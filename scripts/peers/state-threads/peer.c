@@ -59,7 +59,7 @@ static void *count_unit(void *argument) {
 
 static void spawn_join(void) {
   start();
-  uint64_t count = scaled(1000000), warm = count / 10 + 1;
+  uint64_t count = scaled(2000000), warm = count / 10 + 1;
   for (uint64_t i = 0; i < warm; i++) join(spawn(count_unit, NULL));
   clock_start();
   for (uint64_t i = 0; i < count; i++) join(spawn(count_unit, NULL));
@@ -119,7 +119,7 @@ static void *echo_values(void *argument) {
 
 static void channel(void) {
   start();
-  uint64_t trips = scaled(1000000), warm = trips / 10 + 1, value = 0;
+  uint64_t trips = scaled(6000000), warm = trips / 10 + 1, value = 0;
   out.changed = st_cond_new();
   back.changed = st_cond_new();
   st_thread_t echo = spawn(echo_values, NULL);
