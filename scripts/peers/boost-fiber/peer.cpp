@@ -152,7 +152,7 @@ void sleep_overshoot() {
 void timer_sleep() {
   slab_stacks stacks{10000};
   constexpr uint64_t units = 1000;
-  const uint64_t rounds = scaled(100);
+  const uint64_t rounds = scaled(300);
   uint64_t sleeps = 0;
   std::vector<fiber> all;
   clock_start();

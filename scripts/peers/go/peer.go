@@ -165,7 +165,7 @@ func sleepOvershoot() {
 
 func timerSleep() {
 	const units = 1000
-	rounds := scaled(100)
+	rounds := scaled(300)
 	var sleeps int64
 	var all sync.WaitGroup
 	all.Add(units)

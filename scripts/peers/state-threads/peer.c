@@ -192,7 +192,7 @@ static void *sleep_unit(void *argument) {
 static void timer_sleep(void) {
   enum { sleepers = 1000 };
   start();
-  rounds = scaled(100);
+  rounds = scaled(300);
   st_thread_t threads[sleepers];
   clock_start();
   for (int i = 0; i < sleepers; i++) threads[i] = spawn(sleep_unit, NULL);

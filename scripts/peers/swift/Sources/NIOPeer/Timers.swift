@@ -29,7 +29,7 @@ private final class Late: @unchecked Sendable {
 
 func timerSleep(_ run: Run, _ loop: any EventLoop) -> EventLoopFuture<Void> {
   let units = 1000
-  let rounds = run.scaled(100)
+  let rounds = run.scaled(300)
   let counts = Counts()
   let done = loop.makePromise(of: Void.self)
   @Sendable func sleep(_ left: Int) {
