@@ -38,7 +38,8 @@ def groups(rows, peers, has_row, rounds, seed):
 class Expectation:
     """How long executions take: as long as the same one took in earlier rounds, else as it typically does."""
 
-    def __init__(self, samples=()):
+    def __init__(self, scale, samples=()):
+        self.scale = scale
         self.taken = {}
         for sample in samples:
             self.add(sample)
@@ -48,7 +49,7 @@ class Expectation:
 
     def seconds(self, row, peer):
         taken = self.taken.get((row.name, peer.name))
-        return median(taken) if taken else row.seconds
+        return median(taken) if taken else max(0.1, row.seconds * self.scale)
 
     def of(self, remaining):
         return sum(self.seconds(group.row, peer) for group in remaining for peer in group.peers)

@@ -66,9 +66,9 @@ ROWS = (
     Row("channel-unbuffered", wall("channel round trip, unbuffered"), seconds=0.6),
     Row("mutex", wall("mutex hand-over"), seconds=0.6),
     Row("timeout", wall("channel round trip, two timeouts armed and cancelled, 10^6 asleep"), seconds=4),
-    Row("sleep-cancel", wall("sleeping unit cancelled and replaced, 10^6 asleep"), seconds=6.5),
+    Row("sleep-cancel", wall("sleeping unit cancelled and replaced, 10^6 asleep"), seconds=6),
     Row("timer-cancel", wall("timer cancelled and another armed, 10^6 armed"), seconds=3.5),
-    Row("sleep-fire", cpu("unit started, sleeps 1 to 2 s, ends; 10^6 in a row"), seconds=7),
+    Row("sleep-fire", cpu("unit started, sleeps 1 to 2 s, ends; 10^6 in a row"), seconds=9),
     Row("timer-fire", cpu("timer armed and fired, 10^6 armed"), seconds=4),
     Row("timer-sleep", cpu("sleep of 1 ms, 1,000 units"), seconds=0.6),
     Row(

@@ -57,8 +57,9 @@ class Plan(unittest.TestCase):
 
     def test_time_left_follows_what_was_taken(self):
         everything = self.make(2)
-        expectation = plan.Expectation()
+        expectation = plan.Expectation(1)
         self.assertEqual(expectation.of(everything), 24)
+        self.assertEqual(plan.Expectation(0.5).of(everything), 12)
         for seconds in (5, 7, 90):
             expectation.add({"row": "one", "peer": "ours", "seconds": seconds})
         self.assertEqual(expectation.of(everything), 24 - 2 * 2 + 2 * 7)
