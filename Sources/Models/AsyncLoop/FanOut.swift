@@ -113,16 +113,13 @@ final class FanOutServer: Sendable {
 
   /// A child task for each sub-request.
   private func fanOut(_ header: FanOut.Header, _ client: FrameStream) async -> UInt64? {
-    await withTaskGroup(of: UInt64?.self) { group in
+    let sum = Sum()
+    await withDiscardingTaskGroup { group in
       for index in 0..<parameters.width {
-        group.addTask { await self.ask(index, of: header, client) }
+        group.addTask { sum.add(await self.ask(index, of: header, client)) }
       }
-      var sum: UInt64? = 0
-      for await part in group {
-        if let part { sum? &+= part } else { sum = nil }
-      }
-      return sum
     }
+    return sum.total
   }
 
   /// A sub-request's unit: the checksum of its reply, or nil if there is none to be had.
@@ -191,6 +188,20 @@ final class FanOutServer: Sendable {
     backend.put(connection)
     return sum
   }
+}
+
+/// What the children of one request have found together. Relaxed throughout: the end of the group orders all of it
+/// before it is read.
+private final class Sum: Sendable {
+  private let sum = Atomic<UInt64>(0)
+  private let isBroken = Atomic<Bool>(false)
+
+  func add(_ part: UInt64?) {
+    if let part { sum.wrappingAdd(part, ordering: .relaxed) } else { isBroken.store(true, ordering: .relaxed) }
+  }
+
+  /// Nil if a part is missing.
+  var total: UInt64? { isBroken.load(ordering: .relaxed) ? nil : sum.load(ordering: .relaxed) }
 }
 
 extension Ledger {
