@@ -1,5 +1,3 @@
-import CLinux
-import Synchronization
 // One event loop: one thread, one queue of jobs, one wheel of timers, one poller.
 //
 // async/await needs somebody who runs its jobs. By default that is Dispatch: a pool of threads, a lock-free queue, a
@@ -32,6 +30,8 @@ import Synchronization
 //    freed while events for it are being delivered. Timers' firings make jobs ready or call back; a callback may do
 //    anything to any timer, since those that are due stay linked until their turn (TimingWheel.swift).
 // 5. A job runs under the identity that it was enqueued for (`JobOwner`).
+import CLinux
+import Synchronization
 @_spi(ExperimentalCustomExecutors) import _Concurrency
 
 /// One loop of the running set: where tasks wait and run. Get the current one from `EventLoop.current`.

@@ -1,5 +1,12 @@
 // fan-out with async/await. Idiom: a task per client connection; each request is a child task of it, each sub-request
-// a child task of the request in a task group; whatever waits is suspended, and its loop goes on.
+// a child task of the request in a discarding task group; whatever waits is suspended, and its loop goes on.
+//
+// Why that group: eight children that suspend once cost 73,000 instructions in a plain group, which keeps each child
+// until its result has been taken, and 55,900 in a discarding one, to which they hand their results in an atomic sum.
+// Eight unstructured tasks with an atomic latch cost 49,000, but lose the tie to their request (cancellation, priority);
+// awaiting their values one by one 53,100; `async let`, by recursion, 48,800 as a chain and 86,500 as a tree; children
+// that start at once (`addImmediateTask`) 52,100. In the whole model, where a request is some 80 microseconds of
+// mostly socket calls, no two of plain, discarding and immediate could be told apart in six interleaved rounds.
 
 import CLinux
 import EventLoop
