@@ -57,6 +57,7 @@ BARS = (
     *(
         AtLeast(row, 0, "event-loop", "default-executor", 2)
         for row in ("continuation-switch", "yield-2", "yield-1k", "yield-100k", "timer-sleep", "spawn-join")
+        + ("continuation-switch-all", "yield-2-all", "spawn-join-all")
     ),
     *(AtLeast(row, 1, "event-loop", "swift-nio", 1) for row in ("echo-pair", "echo-1k")),
     Holds("sleep-cancel", "event-loop", "10^6 sleeps cancelled leave no timer in the loop"),

@@ -82,6 +82,14 @@ ROWS = (
     Row("tree", tree(""), seconds=2),
     Row("tree-all", tree(", all processors"), all_processors=True, seconds=1.5),
     Row(
+        "continuation-switch-all",
+        wall("continuation switch, all processors"),
+        all_processors=True,
+        seconds=0.6,
+    ),
+    Row("yield-2-all", wall("yield, 2 units, all processors"), all_processors=True, seconds=0.8),
+    Row("spawn-join-all", wall("spawn and join, one at a time, all processors"), all_processors=True, seconds=0.8),
+    Row(
         "parked",
         (
             member("parked unit: resident", "bytes", "bytesPerUnit"),
