@@ -81,14 +81,14 @@ public final class AsyncSemaphore: Sendable {
 
 /// Mutual exclusion for sections that suspend. For those that do not, a plain lock is the right one.
 public final class AsyncMutex: Sendable {
-  private let semaphore = AsyncSemaphore(1)
+  @usableFromInline let semaphore = AsyncSemaphore(1)
 
   public init() {}
 
   /// Runs `body` while no other task is inside; tasks enter in the order in which they came.
   ///
   /// - Throws: `CancellationError` if the task is cancelled while it waits to enter; else what `body` throws.
-  public func withLock<T>(_ body: () async throws -> T) async throws -> T {
+  @inlinable public func withLock<T>(_ body: () async throws -> T) async throws -> T {
     try await semaphore.acquire()
     defer { semaphore.release() }
     return try await body()

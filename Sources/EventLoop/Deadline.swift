@@ -40,7 +40,7 @@ final class Deadline: @unchecked Sendable {
     node = TimerNode.make(.deadline, deadlineNanoseconds: time)
     home = EventLoop.current ?? EventLoops.current?.next()
     cancel = { task.cancel() }
-    node.pointee.onDeadline = Unmanaged.passUnretained(self)
+    node.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
     onLoop { TimerNode.insert($0.node) }
   }
 

@@ -1,5 +1,3 @@
-import CLinux
-import Synchronization
 // One event loop: one thread, one queue of jobs, one wheel of timers, one poller.
 //
 // async/await needs somebody who runs its jobs. By default that is Dispatch: a pool of threads, a lock-free queue, a
@@ -28,9 +26,12 @@ import Synchronization
 // 2. A job or mail reaches another loop through its inbox only, and the inbox publishes what it carries (Inbox.swift).
 // 3. The loop sleeps only with its inbox word at `asleep`, set after the last look at it, and one wake-up is sent by
 //    the post that replaces it. So no post waits for a sleeping loop, and none costs more than one system call.
-// 4. The poller's deliveries and timers' firings only make jobs ready. No task runs inside them, so no descriptor's
-//    registration can be freed while events for it are being delivered.
+// 4. The poller's deliveries only make jobs ready. No task runs inside them, so no descriptor's registration can be
+//    freed while events for it are being delivered. Timers' firings make jobs ready or call back; a callback may do
+//    anything to any timer, since those that are due stay linked until their turn (TimingWheel.swift).
 // 5. A job runs under the identity that it was enqueued for (`JobOwner`).
+import CLinux
+import Synchronization
 @_spi(ExperimentalCustomExecutors) import _Concurrency
 
 /// One loop of the running set: where tasks wait and run. Get the current one from `EventLoop.current`.
@@ -67,9 +68,12 @@ public final class EventLoop: @unchecked Sendable {
   }
 
   deinit {
-    local.pointee.wheel.removeAll { TimerNode.abandon($0) }
-    // Jobs are dropped, as at the end of a process. Mails are called: they may own memory.
+    // Jobs are dropped, as at the end of a process. Mails are called: they may own memory. They expect to be on their
+    // loop, which here is nobody's thread any more.
+    let slot = clinux_loop_slot()
+    adopt()
     inbox.takeAll { if case .mail(let mail) = $0 { call(mail) } }
+    clinux_set_loop_slot(slot)
     local.pointee.timers.removeAll()
     local.pointee.waiters.removeAll()
     local.deinitialize(count: 1)
@@ -135,7 +139,11 @@ public final class EventLoop: @unchecked Sendable {
   /// Makes the calling thread this loop's, until `leave`.
   func adopt() { clinux_set_loop_slot(local) }
 
-  func leave() { clinux_set_loop_slot(nil) }
+  /// Lets go of all timers: one that calls back holds its loop.
+  func leave() {
+    local.pointee.wheel.removeAll { TimerNode.abandon($0) }
+    clinux_set_loop_slot(nil)
+  }
 
   /// Runs until told to stop. On the thread that adopted the loop.
   func run() {
@@ -215,11 +223,8 @@ public final class EventLoop: @unchecked Sendable {
 
   private func expireTimers() {
     var fired = 0
-    // A deadline that fires cancels its task, which may cancel a sleep that is further down this list. Its node stays
-    // until its task runs, which is not before all are done.
-    var due = local.pointee.wheel.expire(nanoseconds: clinux_monotonic_ns())
-    while let timer = due {
-      due = timer.pointee.next
+    local.pointee.wheel.expire(nanoseconds: clinux_monotonic_ns())
+    while let timer = local.pointee.wheel.popDue() {
       fired += 1
       TimerNode.fire(timer)
     }

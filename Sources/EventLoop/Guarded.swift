@@ -7,33 +7,27 @@
 import CLinux
 import Synchronization
 
-package struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+@usableFromInline package struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
   // Unchecked: the value is reached under the lock only.
-  private let value: UnsafeMutablePointer<Value>
-  private let word: UnsafeMutablePointer<Atomic<UInt32>>
+  @usableFromInline let value: UnsafeMutablePointer<Value>
+  @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt32>>
 
-  private static var free: UInt32 { 0 }
-  private static var held: UInt32 { 1 }
-  /// Held, and somebody may sleep.
-  private static var contended: UInt32 { 2 }
-  private static var spins: Int { 40 }
-
-  package init(_ initial: consuming Value) {
+  @inlinable package init(_ initial: consuming Value) {
     value = .allocate(capacity: 1)
     value.initialize(to: initial)
     // In memory of its own, since the kernel needs its address.
     word = .allocate(capacity: 1)
-    word.initialize(to: Atomic(Self.free))
+    word.initialize(to: Atomic(FutexWord.free))
   }
 
-  deinit {
+  @inlinable deinit {
     value.deinitialize(count: 1)
     value.deallocate()
     word.deinitialize(count: 1)
     word.deallocate()
   }
 
-  package borrowing func withLock<Result: ~Copyable, Failure: Error>(
+  @inlinable package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     lock()
@@ -42,34 +36,49 @@ package struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
   }
 
   // Acquiring on the way in, releasing on the way out: each section sees all of those before it.
-  private func lock() {
-    if word.pointee.compareExchange(
-      expected: Self.free, desired: Self.held, successOrdering: .acquiring, failureOrdering: .relaxed
+  @inlinable @inline(__always)
+  func lock() {
+    if !word.pointee.compareExchange(
+      expected: FutexWord.free, desired: FutexWord.held, successOrdering: .acquiring, failureOrdering: .relaxed
     ).exchanged {
-      return
+      FutexWord.wait(word)
     }
-    for _ in 0..<Self.spins {
-      if word.pointee.load(ordering: .relaxed) == Self.free,
+  }
+
+  @inlinable @inline(__always)
+  func unlock() {
+    if word.pointee.exchange(FutexWord.free, ordering: .releasing) == FutexWord.contended { FutexWord.wake(word) }
+  }
+}
+
+/// The slow ways into the lock and out of it, which do not depend on what it guards.
+@usableFromInline enum FutexWord {
+  @inlinable static var free: UInt32 { 0 }
+  @inlinable static var held: UInt32 { 1 }
+  /// Held, and somebody may sleep.
+  @inlinable static var contended: UInt32 { 2 }
+  private static var spins: Int { 40 }
+
+  /// Returns when the caller holds the lock.
+  @usableFromInline static func wait(_ word: UnsafeMutablePointer<Atomic<UInt32>>) {
+    for _ in 0..<spins {
+      if word.pointee.load(ordering: .relaxed) == free,
         word.pointee.compareExchange(
-          expected: Self.free, desired: Self.held, successOrdering: .acquiring, failureOrdering: .relaxed
+          expected: free, desired: held, successOrdering: .acquiring, failureOrdering: .relaxed
         ).exchanged
       {
         return
       }
     }
     // Whoever has slept takes it as contended, since it cannot know whether others sleep still.
-    while word.pointee.exchange(Self.contended, ordering: .acquiring) != Self.free {
+    while word.pointee.exchange(contended, ordering: .acquiring) != free {
       UnsafeMutableRawPointer(word).withMemoryRebound(to: UInt32.self, capacity: 1) {
-        _ = clinux_futex_wait($0, Self.contended, -1)
+        _ = clinux_futex_wait($0, contended, -1)
       }
     }
   }
 
-  private func unlock() {
-    if word.pointee.exchange(Self.free, ordering: .releasing) == Self.contended {
-      UnsafeMutableRawPointer(word).withMemoryRebound(to: UInt32.self, capacity: 1) {
-        _ = clinux_futex_wake($0, 1)
-      }
-    }
+  @usableFromInline static func wake(_ word: UnsafeMutablePointer<Atomic<UInt32>>) {
+    UnsafeMutableRawPointer(word).withMemoryRebound(to: UInt32.self, capacity: 1) { _ = clinux_futex_wake($0, 1) }
   }
 }

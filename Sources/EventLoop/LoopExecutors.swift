@@ -1,10 +1,11 @@
-import CLinux
 // The loops as Swift's executors. The runtime knows two for the process: the main actor's, and the global one for
 // everything that names no executor. Both are installed once, by `_createExecutors`, before the first task exists; from
 // then on they hand each job to the loops that run at that time.
 //
 // This is SPI of Swift 6.2 and later (the pitch "Custom Main and Global Executors"). The global executor must also
 // conform to `SchedulingExecutor`, or `Task.sleep` traps; then all clocks of the standard library use the loop's wheel.
+import CLinux
+import Glibc
 @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
 
 enum LoopExecutors: ExecutorFactory {
@@ -24,7 +25,25 @@ enum LoopExecutors: ExecutorFactory {
     Mail.checkLayout()
     TimerNode.checkLayout()
     _createExecutors(factory: LoopExecutors.self)
+    installShortcut()
   }()
+
+  /// The runtime offers every job for the global executor to a hook before it looks for the executor itself
+  /// (`swift_task_enqueueGlobal_hook` in its Concurrency.h, exported since Swift 5.5). Taking jobs there leaves out two
+  /// dynamic look-ups and a box for each: 9 % of the instructions of a switch, 5 % of a task's. Without the hook all works
+  /// as well. It uses Swift's calling convention, which for two pointers and no result is C's.
+  private static func installShortcut() {
+    typealias Hook = @convention(c) (_ job: JobAddress, _ original: UnsafeRawPointer) -> Void
+    guard let hook = dlsym(nil, "swift_task_enqueueGlobal_hook") else { return }
+    let enqueue: Hook = { address, _ in
+      guard let local = LocalState.current, local.pointee.layoutIsChecked else {
+        return Placement.enqueue(ExecutorJob(unsafeBitCast(address, to: UnownedJob.self)), owner: .global)
+      }
+      address.owner = .global
+      local.pointee.ready.append(address)
+    }
+    hook.storeBytes(of: enqueue, as: Hook.self)
+  }
 }
 
 /// Runs what names no executor: on the loop of the thread that enqueues, or on the loops in turn.

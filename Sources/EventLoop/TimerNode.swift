@@ -1,5 +1,5 @@
-// A timer: what the wheel links, and what is to happen when it fires. Three kinds share it: a job of the runtime
-// (`Task.sleep`), a task of ours that sleeps, and a deadline.
+// A timer: what the wheel links, and what is to happen when it fires. Four kinds share it: a job of the runtime
+// (`Task.sleep`), a task of ours that sleeps, a deadline, and a callback.
 //
 // CANCELLATION. A sleeping task's timer may be fired by its loop and cancelled by any thread at the same moment. `state`
 // decides: whoever moves it out of `armed` resumes the task, exactly once. A canceller on another thread must not touch
@@ -14,7 +14,7 @@ struct TimerNode: ~Copyable {
     case idle, armed, fired, cancelled
   }
 
-  enum Kind { case job, task, deadline }
+  enum Kind { case job, task, deadline, callback }
 
   // The inbox knows a node by the address of its mail, the wheel by that of its links: hence first and second. The two
   // may be used at one moment, by a canceller and by the loop that links a neighbour, so each is reached by its own
@@ -28,8 +28,8 @@ struct TimerNode: ~Copyable {
   /// Set before the node is armed and constant from then on.
   unowned(unsafe) var home: EventLoop?
   var deadlineNanoseconds: UInt64
-  /// Owns this node, and takes it out of the wheel before it goes.
-  var onDeadline: Unmanaged<Deadline>?
+  /// The `Deadline` or `EventLoop.Timer` that owns this node. It does not go while the wheel holds the node.
+  var owner: UnsafeMutableRawPointer?
 
   private init(_ kind: Kind, deadlineNanoseconds: UInt64) {
     self.kind = kind
@@ -98,14 +98,27 @@ struct TimerNode: ~Copyable {
       guard claim(node, as: .fired) else { return }
       node.pointee.continuation?.resume()
     case .deadline:
-      node.pointee.onDeadline?._withUnsafeGuaranteedRef { $0.expire() }
+      if let owner = node.pointee.owner {
+        Unmanaged<Deadline>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.expire() }
+      }
+    case .callback:
+      if let owner = node.pointee.owner {
+        Unmanaged<EventLoop.Timer>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.fire() }
+      }
     }
   }
 
-  /// At the loop's end: what still waits is not resumed any more. Only a job's node has no other owner.
+  /// At the loop's end: what still waits is not resumed any more, nor called. Deadlines and tasks own their nodes.
   static func abandon(_ timer: TimingWheel.Node) {
     let node = of(timer)
-    if node.pointee.kind == .job { free(node) }
+    switch node.pointee.kind {
+    case .job: free(node)
+    case .task, .deadline: break
+    case .callback:
+      if let owner = node.pointee.owner {
+        Unmanaged<EventLoop.Timer>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.letGo() }
+      }
+    }
   }
 
   /// Whether the caller is the one that ends the timer. Acquiring: the loop's `armed` was stored with release after

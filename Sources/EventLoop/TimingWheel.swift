@@ -10,6 +10,9 @@
 //
 // Invariant: every timer in the wheel has tick >= elapsed, and stands in the slot that its tick and `elapsed` give.
 // Deadlines are rounded up and the clock down, so nothing fires early. Timers of one tick fire in order of insertion.
+//
+// What is due moves to a slot of its own and is taken from there one by one. What one timer sets off may therefore
+// cancel or re-arm any other, one that is due at the same moment included.
 
 /// A timer in raw memory. The wheel links it and never allocates or frees it.
 package struct TimerLinks {
@@ -31,6 +34,8 @@ package struct TimingWheel: ~Copyable {
   }
 
   private static let levels = 9
+  /// The slot of what is due, after those of all levels.
+  private static let due = levels * 64
   private static let tickShift: UInt64 = 10
   /// How many timers of a higher level's slot are read to find the exact next deadline. Past it the slot's start is
   /// given instead: the loop then wakes early once and moves the timers down, which it would have to do anyway.
@@ -42,8 +47,8 @@ package struct TimingWheel: ~Copyable {
   package private(set) var count = 0
 
   package init(nanoseconds now: UInt64) {
-    slots = .allocate(capacity: Self.levels * 64)
-    slots.initialize(repeating: Slot(), count: Self.levels * 64)
+    slots = .allocate(capacity: Self.levels * 64 + 1)
+    slots.initialize(repeating: Slot(), count: Self.levels * 64 + 1)
     occupied = .allocate(capacity: Self.levels)
     occupied.initialize(repeating: 0, count: Self.levels)
     elapsed = now >> Self.tickShift
@@ -69,17 +74,14 @@ package struct TimingWheel: ~Copyable {
     let (next, previous) = (node.pointee.next, node.pointee.previous)
     if let next { next.pointee.previous = previous } else { slots[index].last = previous }
     if let previous { previous.pointee.next = next } else { slots[index].first = next }
-    if slots[index].first == nil { occupied[index >> 6] &= ~(1 << UInt64(index & 63)) }
+    if slots[index].first == nil, index < Self.due { occupied[index >> 6] &= ~(1 << UInt64(index & 63)) }
     node.pointee.slot = -1
     count -= 1
   }
 
-  /// Takes out all timers whose deadline is not after `now`. Returns the first; `next` links them in order of their
-  /// ticks. They are handed out as a list, since what one of them sets off may insert and remove others.
-  package mutating func expire(nanoseconds now: UInt64) -> Node? {
+  /// Makes all timers due whose deadline is not after `now`, in order of their ticks. `popDue` takes them out.
+  package mutating func expire(nanoseconds now: UInt64) {
     let nowTick = now >> Self.tickShift
-    var firstDue: Node?
-    var lastDue: Node?
     while let (level, slot, start) = nextSlot(), start <= nowTick {
       elapsed = start
       let index = level << 6 | slot
@@ -88,20 +90,18 @@ package struct TimingWheel: ~Copyable {
       occupied[level] &= ~(1 << UInt64(slot))
       while let current = node {
         node = current.pointee.next
-        if level == 0 {
-          current.pointee.slot = -1
-          current.pointee.next = nil
-          count -= 1
-          if let lastDue { lastDue.pointee.next = current } else { firstDue = current }
-          lastDue = current
-        } else {
-          link(current)
-        }
+        if level == 0 { append(current, to: Self.due) } else { link(current) }
       }
     }
     // All that is left starts after `nowTick`, hence shares its higher digits: moving `elapsed` keeps the invariant.
     if nowTick > elapsed { elapsed = nowTick }
-    return firstDue
+  }
+
+  /// Takes out the first of the timers that are due; nil if none is left.
+  package mutating func popDue() -> Node? {
+    guard let node = slots[Self.due].first else { return nil }
+    remove(node)
+    return node
   }
 
   /// The time before which nothing can fire, in nanoseconds: the next deadline (rounded up to a tick), or for a crowded
@@ -125,6 +125,7 @@ package struct TimingWheel: ~Copyable {
 
   /// Takes every timer out, in no order: for the end of a loop.
   mutating func removeAll(_ body: (Node) -> Void) {
+    while let node = popDue() { body(node) }
     while let (level, slot, _) = nextSlot(), let node = slots[level << 6 | slot].first {
       remove(node)
       body(node)
@@ -135,14 +136,17 @@ package struct TimingWheel: ~Copyable {
     let tick = node.pointee.tick
     let level = (63 - ((tick ^ elapsed) | 63).leadingZeroBitCount) / 6
     let slot = Int(tick >> UInt64(level * 6)) & 63
-    let index = level << 6 | slot
+    append(node, to: level << 6 | slot)
+    occupied[level] |= 1 << UInt64(slot)
+  }
+
+  private mutating func append(_ node: Node, to index: Int) {
     let last = slots[index].last
     node.pointee.next = nil
     node.pointee.previous = last
     node.pointee.slot = Int32(truncatingIfNeeded: index)
     if let last { last.pointee.next = node } else { slots[index].first = node }
     slots[index].last = node
-    occupied[level] |= 1 << UInt64(slot)
   }
 
   /// The earliest occupied slot and the tick at which it starts. Lower levels are always earlier than higher ones.

@@ -7,8 +7,8 @@
 // the node when it goes on: it is the last to use it, for the reasons given in TimerNode.swift.
 import Synchronization
 
-struct Waiter: ~Copyable {
-  enum State: UInt8 {
+@usableFromInline struct Waiter: ~Copyable {
+  @usableFromInline enum State: UInt8 {
     /// Made, not yet in a queue.
     case new
     case waiting
@@ -19,42 +19,42 @@ struct Waiter: ~Copyable {
     case closed
   }
 
-  typealias Pointer = UnsafeMutablePointer<Waiter>
-  typealias InlinePayload = (UInt64, UInt64, UInt64, UInt64)
+  @usableFromInline typealias Pointer = UnsafeMutablePointer<Waiter>
+  @usableFromInline typealias InlinePayload = (UInt64, UInt64, UInt64, UInt64)
 
   /// First, so that its address is the node's.
   var mail: Mail
-  var next: Pointer?
-  var previous: Pointer?
-  var state = State.new
+  @usableFromInline var next: Pointer?
+  @usableFromInline var previous: Pointer?
+  @usableFromInline var state = State.new
   var continuation: UnsafeContinuation<Void, Never>?
   unowned(unsafe) var home: EventLoop?
   /// What is handed over, for payloads that fit.
-  var inline: InlinePayload = (0, 0, 0, 0)
+  @usableFromInline var inline: InlinePayload = (0, 0, 0, 0)
 
   private init() {
     mail = Mail { _ in }
   }
 
-  static func make() -> Pointer {
+  @usableFromInline static func make() -> Pointer {
     let node: Pointer = LocalState.current?.pointee.waiters.take() ?? .allocate(capacity: 1)
     node.initialize(to: Waiter())
     return node
   }
 
-  static func free(_ node: Pointer) {
+  @usableFromInline static func free(_ node: Pointer) {
     node.deinitialize(count: 1)
     if let local = LocalState.current { local.pointee.waiters.give(node) } else { node.deallocate() }
   }
 
   /// The task is about to suspend: notes where and how to resume it.
-  static func prepare(_ node: Pointer, _ continuation: UnsafeContinuation<Void, Never>) {
+  @usableFromInline static func prepare(_ node: Pointer, _ continuation: UnsafeContinuation<Void, Never>) {
     node.pointee.continuation = continuation
     node.pointee.home = EventLoop.current
   }
 
   /// By the one who took it out of `waiting`, with no lock held. The node may be gone when this returns.
-  static func resume(_ node: Pointer) {
+  @usableFromInline static func resume(_ node: Pointer) {
     guard let continuation = node.pointee.continuation else { preconditionFailure("a waiter that never waited") }
     guard let home = node.pointee.home, !home.isCurrent else { return continuation.resume() }
     node.pointee.mail = Mail { $0.assumingMemoryBound(to: Waiter.self).pointee.continuation?.resume() }
@@ -63,18 +63,22 @@ struct Waiter: ~Copyable {
 }
 
 /// Lets a node's address go into a cancellation handler. Unchecked: see the rule at the top of this file.
-struct WaiterReference: @unchecked Sendable {
-  let node: Waiter.Pointer
+@usableFromInline struct WaiterReference: @unchecked Sendable {
+  @usableFromInline let node: Waiter.Pointer
+
+  @inlinable init(node: Waiter.Pointer) { self.node = node }
 }
 
 /// A FIFO of waiters, doubly linked so that a cancelled one leaves from the middle at once.
-struct WaitQueue: ~Copyable {
-  private var first: Waiter.Pointer?
-  private var last: Waiter.Pointer?
+@usableFromInline struct WaitQueue: ~Copyable {
+  @usableFromInline var first: Waiter.Pointer?
+  @usableFromInline var last: Waiter.Pointer?
 
-  var isEmpty: Bool { first == nil }
+  @inlinable init() {}
 
-  mutating func append(_ node: Waiter.Pointer) {
+  @inlinable var isEmpty: Bool { first == nil }
+
+  @inlinable mutating func append(_ node: Waiter.Pointer) {
     node.pointee.state = .waiting
     node.pointee.next = nil
     node.pointee.previous = last
@@ -82,13 +86,13 @@ struct WaitQueue: ~Copyable {
     last = node
   }
 
-  mutating func popFirst() -> Waiter.Pointer? {
+  @inlinable mutating func popFirst() -> Waiter.Pointer? {
     guard let node = first else { return nil }
     remove(node)
     return node
   }
 
-  mutating func remove(_ node: Waiter.Pointer) {
+  @inlinable mutating func remove(_ node: Waiter.Pointer) {
     let (next, previous) = (node.pointee.next, node.pointee.previous)
     if let next { next.pointee.previous = previous } else { last = previous }
     if let previous { previous.pointee.next = next } else { first = next }

@@ -55,14 +55,16 @@ let blockingChecks: [Check] = [
     try EventLoops.run(blockingThreads: 1) {
       let gate = Box(Guarded<Bool>(false))
       let ran = Box(Guarded<Int>(0))
+      let begun = Box(Guarded<Bool>(false))
       let first = Task {
         try await EventLoops.blocking { () -> Int in
+          begun.value.withLock { $0 = true }
           while !gate.value.withLock({ $0 }) { usleep(100) }
           return 1
         }
       }
       let second = Task { try await EventLoops.blocking { ran.value.withLock { $0 += 1 } } }
-      try await EventLoop.sleep(for: .milliseconds(5))
+      while !begun.value.withLock({ $0 }) { await Task.yield() }
       second.cancel()
       try await expectThrow("withdrawn") {
         try await second.value

@@ -283,11 +283,15 @@ func awaitTheKernel(_ isDone: () -> Bool) {
   }
 }
 
+/// Whether this is a sanitizer's build: everything then takes several times the memory and the time.
+let isSanitized = dlsym(nil, "__tsan_init") != nil || dlsym(nil, "__asan_init") != nil
+
 /// The threads of the process, without the one that the thread sanitizer runs beside the program, under its name.
 func ownThreads() -> [String] {
   var names = threadNames()
-  let isSanitized = dlsym(nil, "__tsan_init") != nil
-  if isSanitized, let main = names.first(where: { !$0.hasPrefix("loop-") }), names.count(where: { $0 == main }) > 1 {
+  if dlsym(nil, "__tsan_init") != nil, let main = names.first(where: { !$0.hasPrefix("loop-") }),
+    names.count(where: { $0 == main }) > 1
+  {
     names.remove(at: names.firstIndex(of: main) ?? 0)
   }
   return names

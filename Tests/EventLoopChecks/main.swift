@@ -79,7 +79,7 @@ func threadNames() -> [String] {
 }
 
 func run() -> Int32 {
-  let checks = executorChecks + timerChecks + streamChecks + syncChecks + blockingChecks
+  let checks = executorChecks + timerChecks + streamChecks + syncChecks + blockingChecks + exhaustionChecks
   let arguments = CommandLine.arguments
   guard arguments.count >= 2 else {
     print("usage: EventLoopChecks list | NAME [SEED]")

@@ -1,6 +1,8 @@
-"""From samples to Markdown: medians, and per-round ratios to a baseline with their spread."""
+"""From samples to Markdown: medians, per-round ratios to a baseline with their spread, and what we aim at."""
 
 from statistics import median
+
+from bars import BARS, AtLeast, AtMost, at_least, at_most, coverage, judge
 
 BASELINES = (
     (
@@ -25,6 +27,33 @@ def number(value):
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def heading(facts, samples):
+    """What was measured, on what, and with which versions of everybody."""
+    rounds = len({sample["round"] for sample in samples})
+    others = list({(s["round"], s["row"]): s["others"] for s in samples if "others" in s}.values())
+    lines = [
+        "# Our runtimes and others",
+        "",
+        "What each row does, and how: scripts/peers/README.md. Every sample: peers.json.",
+        "",
+        f"- Machine: {facts['processor']}, {facts['processors']} processors, {facts['memoryGiB']} GiB, "
+        f"{facts['architecture']}, kernel {facts['kernel']}",
+        f"- Run: {facts['date']}, revision {facts['revision']}, {rounds} of {facts['rounds']} rounds, seed {facts['seed']}",
+    ]
+    if others:
+        lines.append(
+            f"- Of the machine's processor time others took {100 * median(others):.1f} % in the median row, "
+            f"{100 * max(others):.1f} % in the worst")
+    if rounds > 1:
+        lines.append(
+            f"- Spread: the least and the most of {rounds} rounds, which enclose the true median with "
+            f"{100 * coverage(rounds):.1f} % probability")
+    lines += ["- Versions:", *(f"  - {name}: {version}" for name, version in sorted(facts["versions"].items()))]
+    if facts["scale"] != 1:
+        lines += ["", f"**Work scaled by {facts['scale']}: a trial of the procedure, not a measurement.**"]
+    return lines
 
 
 class Table:
@@ -110,7 +139,52 @@ class Table:
                 if any(cells):
                     lines.append(f"| {figure.title} | {figure.unit} | " + " | ".join(cells) + " |")
         lines += self.notes()
+        lines += self.bars()
         return "\n".join(lines) + "\n"
+
+    def bars(self):
+        """What we aim at, judged. Only of the peers and rows that were asked for."""
+        lines, words = [], []
+        for bar in BARS:
+            row = next((row for row in self.rows if row.name == bar.row), None)
+            names = [bar.ours, *([bar.other] if isinstance(bar, AtLeast) else [])]
+            if row is None or any(name not in self.peers for name in names):
+                continue
+            cells, verdict = self.judged(bar, row)
+            middle = number(median(verdict.values)) if verdict.values else ""
+            if len(verdict.values) > 1:
+                middle += f" ({number(min(verdict.values))}–{number(max(verdict.values))})"
+            lines.append("| " + " | ".join([*cells, middle, verdict.word]) + " |")
+            words.append(verdict.word)
+        if not lines:
+            return []
+        tally = ", ".join(f"{words.count(word)} {word.strip('*')}" for word in dict.fromkeys(sorted(words)))
+        return [
+            "",
+            "## What we aim at",
+            "",
+            "A ratio is the other's figure divided by ours within a round, the median over rounds (least–most). Reached: "
+            f"in the median and in each round. Of {len(words)} aims: {tally}.",
+            "",
+            "| row | ours | against | aim | measured | |",
+            "| --- | --- | --- | ---: | ---: | --- |",
+            *lines,
+        ]
+
+    def judged(self, bar, row):
+        ours = self.peers[bar.ours].title
+        if isinstance(bar, AtLeast):
+            figure = row.figures[bar.figure]
+            own, other = (self.values(row, figure, name) or {} for name in (bar.ours, bar.other))
+            aim = f"{'>' if bar.strict else '≥'} {bar.bound:g} ×"
+            return [figure.title, ours, self.peers[bar.other].title, aim], at_least(bar, own, other)
+        if isinstance(bar, AtMost):
+            figure = row.figures[bar.figure]
+            own = self.values(row, figure, bar.ours) or {}
+            return [figure.title, ours, "", f"≤ {bar.bound:,} {figure.unit}"], at_most(bar, own)
+        failures, executions = self.failures(row, bar.ours)
+        held = judge((float(executions - len(failures)) / executions,) if executions else (), lambda v: v == 1, min)
+        return [bar.claim, ours, "", "always"], held
 
     def notes(self):
         notes = []

@@ -1,5 +1,12 @@
 // fan-out with async/await. Idiom: a task per client connection; each request is a child task of it, each sub-request
-// a child task of the request in a task group; whatever waits is suspended, and its loop goes on.
+// a child task of the request in a discarding task group; whatever waits is suspended, and its loop goes on.
+//
+// Why that group: eight children that suspend once cost 73,000 instructions in a plain group, which keeps each child
+// until its result has been taken, and 55,900 in a discarding one, to which they hand their results in an atomic sum.
+// Eight unstructured tasks with an atomic latch cost 49,000, but lose the tie to their request (cancellation, priority);
+// awaiting their values one by one 53,100; `async let`, by recursion, 48,800 as a chain and 86,500 as a tree; children
+// that start at once (`addImmediateTask`) 52,100. In the whole model, where a request is some 80 microseconds of
+// mostly socket calls, no two of plain, discarding and immediate could be told apart in six interleaved rounds.
 
 import CLinux
 import EventLoop
@@ -114,16 +121,13 @@ final class FanOutServer: Sendable {
 
   /// A child task for each sub-request.
   private func fanOut(_ header: FanOut.Header, _ client: FrameStream) async -> UInt64? {
-    await withTaskGroup(of: UInt64?.self) { group in
+    let sum = Sum()
+    await withDiscardingTaskGroup { group in
       for index in 0..<parameters.width {
-        group.addTask { await self.ask(index, of: header, client) }
+        group.addTask { sum.add(await self.ask(index, of: header, client)) }
       }
-      var sum: UInt64? = 0
-      for await part in group {
-        if let part { sum? &+= part } else { sum = nil }
-      }
-      return sum
     }
+    return sum.total
   }
 
   /// A sub-request's unit: the checksum of its reply, or nil if there is none to be had.
@@ -192,6 +196,20 @@ final class FanOutServer: Sendable {
     backend.put(connection)
     return sum
   }
+}
+
+/// What the children of one request have found together. Relaxed throughout: the end of the group orders all of it
+/// before it is read.
+private final class Sum: Sendable {
+  private let sum = Atomic<UInt64>(0)
+  private let isBroken = Atomic<Bool>(false)
+
+  func add(_ part: UInt64?) {
+    if let part { sum.wrappingAdd(part, ordering: .relaxed) } else { isBroken.store(true, ordering: .relaxed) }
+  }
+
+  /// Nil if a part is missing.
+  var total: UInt64? { isBroken.load(ordering: .relaxed) ? nil : sum.load(ordering: .relaxed) }
 }
 
 extension Ledger {

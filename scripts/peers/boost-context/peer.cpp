@@ -62,7 +62,7 @@ void run_mixed(flow origin) {
 }
 
 void switch_row() {
-  const uint64_t pairs = scaled(10000000), warm = pairs / 10 + 1;
+  const uint64_t pairs = scaled(40000000), warm = pairs / 10 + 1;
   flow other = make(run_bounce);
   other = bounce(std::move(other), warm);
   arrivals = 0;
@@ -72,7 +72,7 @@ void switch_row() {
 }
 
 void switch_mixed() {
-  const uint64_t pairs = scaled(10000000), warm = pairs / 10 + 1;
+  const uint64_t pairs = scaled(40000000), warm = pairs / 10 + 1;
   flow other = make(run_mixed);
   for (uint64_t i = 0; i < warm; i++) other = resume(std::move(other));
   arrivals = 0;

@@ -39,7 +39,7 @@ static void make_other(void (*run)(void *)) {
 }
 
 static void switch_row(void) {
-  uint64_t pairs = scaled(10000000), warm = pairs / 10 + 1;
+  uint64_t pairs = scaled(60000000), warm = pairs / 10 + 1;
   make_other(run_bounce);
   bounce(&origin, &other, warm);
   arrivals = 0;
@@ -51,7 +51,7 @@ static void switch_row(void) {
 }
 
 static void switch_mixed(void) {
-  uint64_t pairs = scaled(10000000), warm = pairs / 10 + 1;
+  uint64_t pairs = scaled(60000000), warm = pairs / 10 + 1;
   make_other(run_mixed);
   for (uint64_t i = 0; i < warm; i++) gt_switch_jump(&origin, &other);
   arrivals = 0;

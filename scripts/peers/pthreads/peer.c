@@ -195,7 +195,7 @@ static void *sleep_unit(void *argument) {
 
 static void timer_sleep(void) {
   enum { sleepers = 1000 };
-  rounds = scaled(100);
+  rounds = scaled(300);
   pthread_t threads[sleepers];
   clock_start();
   for (int i = 0; i < sleepers; i++) threads[i] = spawn(sleep_unit, NULL);

@@ -35,10 +35,10 @@ static void *yield_unit(void *argument) {
   return NULL;
 }
 
-static void yield_among(uint64_t count) {
+static void yield_among(uint64_t count, uint64_t total) {
   start();
   units = count;
-  rounds = scaled(5000000) / count;
+  rounds = scaled(total) / count;
   if (rounds == 0) rounds = 1;
   st_thread_t *threads = calloc(count, sizeof *threads);
   for (uint64_t i = 0; i < count; i++) threads[i] = spawn(yield_unit, NULL);
@@ -47,9 +47,9 @@ static void yield_among(uint64_t count) {
   report(counted, NULL);
 }
 
-static void yield_2(void) { yield_among(2); }
-static void yield_1k(void) { yield_among(1000); }
-static void yield_100k(void) { yield_among(100000); }
+static void yield_2(void) { yield_among(2, 3000000); }
+static void yield_1k(void) { yield_among(1000, 3000000); }
+static void yield_100k(void) { yield_among(100000, 1000000); }
 
 static void *count_unit(void *argument) {
   (void)argument;
@@ -59,7 +59,7 @@ static void *count_unit(void *argument) {
 
 static void spawn_join(void) {
   start();
-  uint64_t count = scaled(1000000), warm = count / 10 + 1;
+  uint64_t count = scaled(2000000), warm = count / 10 + 1;
   for (uint64_t i = 0; i < warm; i++) join(spawn(count_unit, NULL));
   clock_start();
   for (uint64_t i = 0; i < count; i++) join(spawn(count_unit, NULL));
@@ -119,7 +119,7 @@ static void *echo_values(void *argument) {
 
 static void channel(void) {
   start();
-  uint64_t trips = scaled(1000000), warm = trips / 10 + 1, value = 0;
+  uint64_t trips = scaled(6000000), warm = trips / 10 + 1, value = 0;
   out.changed = st_cond_new();
   back.changed = st_cond_new();
   st_thread_t echo = spawn(echo_values, NULL);
@@ -192,7 +192,7 @@ static void *sleep_unit(void *argument) {
 static void timer_sleep(void) {
   enum { sleepers = 1000 };
   start();
-  rounds = scaled(100);
+  rounds = scaled(300);
   st_thread_t threads[sleepers];
   clock_start();
   for (int i = 0; i < sleepers; i++) threads[i] = spawn(sleep_unit, NULL);

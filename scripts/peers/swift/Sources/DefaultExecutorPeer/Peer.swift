@@ -61,6 +61,9 @@ struct Peer {
         row("sleep-cancel") { await sleepCancel($0, sleep) },
         row("tree", tree),
         row("tree-all", tree),
+        row("continuation-switch-all", continuationSwitch),
+        row("yield-2-all") { await yieldAmong(2, $0) },
+        row("spawn-join-all", spawnJoin),
         row("parked", parked),
       ])
   }

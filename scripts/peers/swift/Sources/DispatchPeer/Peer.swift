@@ -22,7 +22,7 @@ final class Counts: Sendable {
 }
 
 func yieldAmong(_ units: Int, _ run: Run) {
-  let rounds = max(1, run.scaled(1_000_000) / units)
+  let rounds = max(1, run.scaled(2_000_000) / units)
   let counts = Counts()
   let all = DispatchGroup()
   @Sendable func step(_ left: Int) {
@@ -47,7 +47,7 @@ func yieldAmong(_ units: Int, _ run: Run) {
 }
 
 func spawnJoin(_ run: Run) {
-  let count = run.scaled(100_000)
+  let count = run.scaled(200_000)
   let warm = count / 10 + 1
   let counts = Counts()
   let group = DispatchGroup()
@@ -63,7 +63,7 @@ func spawnJoin(_ run: Run) {
 
 func spawnJoinBatch(_ run: Run) {
   let batch = 1000
-  let batches = run.scaled(300)
+  let batches = run.scaled(1000)
   let warm = batches / 10 + 1
   let counts = Counts()
   let group = DispatchGroup()

@@ -48,7 +48,7 @@ func sleepOvershoot(_ run: Run) {
 
 func timerSleep(_ run: Run) {
   let units = 1000
-  let rounds = run.scaled(100)
+  let rounds = run.scaled(300)
   let counts = Counts()
   let all = DispatchGroup()
   run.start()

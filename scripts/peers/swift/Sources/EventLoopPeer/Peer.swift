@@ -1,5 +1,5 @@
-// Our event loop, one loop, installed as the default executor. Sleeps are the loop's own; channels, mutex and sockets
-// are its own; everything else is the code that the default executor runs.
+// Our event loop, one loop, installed as the default executor. Sleeps and timers are the loop's own; channels, mutex
+// and sockets are its own; everything else is the code that the default executor runs.
 import EventLoop
 import Measure
 import TaskRows
@@ -118,8 +118,13 @@ struct Peer {
             run.expect(EventLoop.current?.pendingTimers ?? -1, 0, "timers left in the loop")
           }
         },
+        row("timer-fire", timerFire),
+        row("timer-cancel", timerCancel),
         row("tree", tree),
         row("tree-all", tree),
+        row("continuation-switch-all", continuationSwitch),
+        row("yield-2-all") { await yieldAmong(2, $0) },
+        row("spawn-join-all", spawnJoin),
         row("parked", parked),
         row("echo-pair") { try await echo($0, connections: 1) },
         row("echo-1k") { try await echo($0, connections: 1000) },

@@ -23,7 +23,7 @@ final class Counts: @unchecked Sendable {
 }
 
 func yieldAmong(_ units: Int, _ run: Run) throws {
-  let rounds = max(1, run.scaled(5_000_000) / units)
+  let rounds = max(1, run.scaled(units > 1000 ? 2_000_000 : 25_000_000) / units)
   let counts = Counts()
   var all = JoinSet<Void>()
   for _ in 0..<units {
@@ -43,7 +43,7 @@ func yieldAmong(_ units: Int, _ run: Run) throws {
 }
 
 func spawnJoin(_ run: Run) throws {
-  let count = run.scaled(1_000_000)
+  let count = run.scaled(3_000_000)
   let warm = count / 10 + 1
   let counts = Counts()
   for i in 0..<warm + count {
@@ -57,7 +57,7 @@ func spawnJoin(_ run: Run) throws {
 
 func spawnJoinBatch(_ run: Run) throws {
   let batch = 1000
-  let batches = run.scaled(1000)
+  let batches = run.scaled(2000)
   let warm = batches / 10 + 1
   let counts = Counts()
   for i in 0..<warm + batches {
@@ -72,7 +72,7 @@ func spawnJoinBatch(_ run: Run) throws {
 }
 
 func roundTrips(_ run: Run, capacity: Int) throws {
-  let trips = run.scaled(1_000_000)
+  let trips = run.scaled(4_000_000)
   let warm = trips / 10 + 1
   let out = Channel<Int>(capacity: capacity)
   let back = Channel<Int>(capacity: capacity)
@@ -102,7 +102,7 @@ final class Contended: @unchecked Sendable {
 }
 
 func mutexRow(_ run: Run) throws {
-  let each = run.scaled(1_000_000) / 2 + 1
+  let each = run.scaled(3_000_000) / 2 + 1
   let shared = Contended()
   func contend(_ contender: Int) throws {
     for _ in 0..<each {

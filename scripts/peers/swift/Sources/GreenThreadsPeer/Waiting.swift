@@ -16,7 +16,7 @@ func sleepOvershoot(_ run: Run) throws {
 
 func timerSleep(_ run: Run) throws {
   let units = 1000
-  let rounds = run.scaled(100)
+  let rounds = run.scaled(300)
   let counts = Counts()
   var all = JoinSet<Void>()
   run.start()

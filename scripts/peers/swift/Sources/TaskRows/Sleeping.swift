@@ -19,7 +19,7 @@ public func sleepOvershoot(_ run: Run, _ sleep: Sleep) async {
 
 public func timerSleep(_ run: Run, _ sleep: @escaping Sleep) async {
   let units = 1000
-  let rounds = run.scaled(100)
+  let rounds = run.scaled(300)
   let counts = Counts()
   run.start()
   await withDiscardingTaskGroup { group in

@@ -3,7 +3,7 @@ import Measure
 import Synchronization
 
 public func spawnJoin(_ run: Run) async {
-  let count = run.scaled(300_000)
+  let count = run.scaled(600_000)
   let warm = count / 10 + 1
   let counts = Counts()
   for i in 0..<warm + count {
