@@ -1,9 +1,14 @@
-// A run on disk: `run.json`, version 1. Everything that a report needs, and nothing that it could derive.
+// A run on disk: `run.json`, version 2. Everything that a report needs, and nothing that it could derive.
+//
+// Version 2 has in-process workloads beside served ones: each case has a window of its own (in version 1 the plan has
+// the one of all), a trial may have reached a limit, and the speed of the CPU work stands with the host.
 
 import Workloads
 
-/// The version that this code writes, and the only one that it reads.
-public let currentSchemaVersion = 1
+/// The version that this code writes.
+public let currentSchemaVersion = 2
+/// The versions that it reads: a run of version 1 is one of version 2 that lacks what came later.
+public let readableSchemaVersions = 1...currentSchemaVersion
 
 /// One invocation of the harness: all rounds of all cases and models.
 public struct Run: Sendable, Codable, Hashable {
@@ -41,7 +46,8 @@ public struct Plan: Sendable, Codable, Hashable {
   public var seed: UInt64
   public var rounds: Int
   public var warmUpSeconds: Double
-  public var windowSeconds: Double
+  /// In version 1 only, where all cases have this window.
+  public private(set) var windowSeconds: Double?
   /// Whether reports may claim differences; else they are shown as indicative.
   public var claims: Bool
   /// What the tests will be corrected for, declared before the first trial.
@@ -52,20 +58,24 @@ public struct Plan: Sendable, Codable, Hashable {
   public var trials: [PlannedTrial]
 
   public init(
-    preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, windowSeconds: Double, claims: Bool,
-    families: [ClaimFamily], models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial]
+    preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],
+    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial]
   ) {
     self.preset = preset
     self.seed = seed
     self.rounds = rounds
     self.warmUpSeconds = warmUpSeconds
-    self.windowSeconds = windowSeconds
     self.claims = claims
     self.families = families
     self.models = models
     self.cases = cases
     self.trials = trials
   }
+}
+
+extension Plan {
+  /// The measured window of a case, in seconds.
+  public func windowSeconds(of planned: PlannedCase) -> Double { planned.windowSeconds ?? windowSeconds ?? 0 }
 }
 
 /// A set of comparisons that are tested, and corrected, together: every pair of models on one headline metric.
@@ -105,6 +115,8 @@ public struct PlannedCase: Sendable, Codable, Hashable {
   public var name: String
   public var workload: String
   public var parameters: [String: ParameterValue]
+  /// The measured window; nil in version 1, where it is the plan's.
+  public var windowSeconds: Double?
   /// Threads that each model was allowed for its work.
   public var workers: Int
   /// Processors given to the rig and to the model; empty where they were not confined.
@@ -112,12 +124,13 @@ public struct PlannedCase: Sendable, Codable, Hashable {
   public var modelProcessors: [Int]
 
   public init(
-    name: String, workload: String, parameters: [String: ParameterValue], workers: Int, rigProcessors: [Int],
-    modelProcessors: [Int]
+    name: String, workload: String, parameters: [String: ParameterValue], windowSeconds: Double, workers: Int,
+    rigProcessors: [Int], modelProcessors: [Int]
   ) {
     self.name = name
     self.workload = workload
     self.parameters = parameters
+    self.windowSeconds = windowSeconds
     self.workers = workers
     self.rigProcessors = rigProcessors
     self.modelProcessors = modelProcessors
@@ -167,13 +180,16 @@ public struct RunEnvironment: Sendable, Codable, Hashable {
   public var revision: String?
   /// One-minute load average before the first trial.
   public var loadAverage: Double?
+  /// Iterations of the CPU work that take a millisecond, calibrated before the first trial; nil where no case has any.
+  public var iterationsPerMillisecond: Int?
   /// What a reader should know about this host, in sentences.
   public var warnings: [String]
 
   public init(
     startedAt: String, label: String, operatingSystem: String, kernel: String, architecture: String,
     processor: String, processors: Int, memoryBytes: Int, virtualization: String?, clockSource: String?,
-    compiler: String, build: String, revision: String?, loadAverage: Double?, warnings: [String]
+    compiler: String, build: String, revision: String?, loadAverage: Double?,
+    iterationsPerMillisecond: Int? = nil, warnings: [String]
   ) {
     self.startedAt = startedAt
     self.label = label
@@ -189,6 +205,7 @@ public struct RunEnvironment: Sendable, Codable, Hashable {
     self.build = build
     self.revision = revision
     self.loadAverage = loadAverage
+    self.iterationsPerMillisecond = iterationsPerMillisecond
     self.warnings = warnings
   }
 }

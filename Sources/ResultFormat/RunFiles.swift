@@ -35,9 +35,10 @@ public enum RunFiles {
     let path = directory.hasSuffix(".json") ? directory : "\(directory)/\(runName)"
     let bytes = try read(path)
     let version = try JSONText.decode(Version.self, from: bytes, of: path).schemaVersion
-    guard version == currentSchemaVersion else {
+    guard readableSchemaVersions.contains(version) else {
       throw ResultError(
-        "\(path): schemaVersion is \(version), and this switchyard reads \(currentSchemaVersion): "
+        "\(path): schemaVersion is \(version), and this switchyard reads "
+          + "\(readableSchemaVersions.lowerBound) to \(readableSchemaVersions.upperBound): "
           + (version > currentSchemaVersion ? "use the newer one that wrote it" : "make the run again"))
     }
     return try JSONText.decode(Placed<Run>.self, from: bytes, of: path).value

@@ -37,6 +37,8 @@ public struct Trial: Sendable, Codable, Hashable {
   public var state: TrialState
   /// Why the state is not `ok`, in a sentence.
   public var reason: String?
+  /// The units that were reached, with `limit`, as far as the model says so.
+  public var reached: Int?
   /// The rules that were broken, with `wrong`.
   public var findings: [Finding]
   public var warnings: [Warning]
@@ -51,7 +53,8 @@ public struct Trial: Sendable, Codable, Hashable {
   public init(
     number: Int, model: String, variant: String?, workload: String, case: String,
     parameters: [String: ParameterValue], seed: UInt64, round: Int, startedAt: String, state: TrialState,
-    reason: String? = nil, findings: [Finding] = [], warnings: [Warning] = [], figures: Figures? = nil,
+    reason: String? = nil, reached: Int? = nil, findings: [Finding] = [], warnings: [Warning] = [],
+    figures: Figures? = nil,
     ledger: Ledger? = nil, rigLedger: Ledger? = nil, counters: Ledger? = nil
   ) {
     self.number = number
@@ -65,6 +68,7 @@ public struct Trial: Sendable, Codable, Hashable {
     self.startedAt = startedAt
     self.state = state
     self.reason = reason
+    self.reached = reached
     self.findings = findings
     self.warnings = warnings
     self.figures = figures
@@ -88,6 +92,9 @@ public enum Warning: String, Sendable, Codable, CaseIterable {
   case rigLate = "rig-late"
   /// The rig had no processor of its own.
   case sharedProcessor = "shared-processor"
+  /// In-process: what else ran on the host, or the hypervisor took, used more than a tenth of a processor within the
+  /// window. The model had all processors, so that it was kept from some of them.
+  case hostBusy = "host-busy"
   /// The model's own CPU figures and those seen from outside differ by more than 5 %.
   case cpuDisagrees = "cpu-disagrees"
 
@@ -98,7 +105,8 @@ public enum Warning: String, Sendable, Codable, CaseIterable {
 /// `memory`, ... are keys of the trial, present where the state is `ok` and only there.
 extension Trial {
   private enum Key: String, CodingKey {
-    case number, model, variant, workload, `case`, parameters, seed, round, startedAt, state, reason, findings, warnings
+    case number, model, variant, workload, `case`, parameters, seed, round, startedAt, state, reason, reached, findings,
+      warnings
     case ledger, rigLedger, counters
   }
 
@@ -115,6 +123,7 @@ extension Trial {
     startedAt = try container.decode(String.self, forKey: .startedAt)
     state = try container.decode(TrialState.self, forKey: .state)
     reason = try container.decodeIfPresent(String.self, forKey: .reason)
+    reached = try container.decodeIfPresent(Int.self, forKey: .reached)
     findings = try container.decodeIfPresent([Finding].self, forKey: .findings) ?? []
     warnings = try container.decodeIfPresent([Warning].self, forKey: .warnings) ?? []
     ledger = try container.decodeIfPresent(Ledger.self, forKey: .ledger)
@@ -150,6 +159,7 @@ extension Trial {
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(state, forKey: .state)
     try container.encodeIfPresent(reason, forKey: .reason)
+    try container.encodeIfPresent(reached, forKey: .reached)
     try container.encode(findings, forKey: .findings)
     try container.encode(warnings, forKey: .warnings)
     try container.encodeIfPresent(ledger, forKey: .ledger)
@@ -196,19 +206,6 @@ public struct Figures: Sendable, Codable, Hashable {
   }
 }
 
-/// A figure that only one workload has.
-public struct Measure: Sendable, Codable, Hashable {
-  public var name: String
-  public var unit: String
-  public var value: Double
-
-  public init(name: String, unit: String, value: Double) {
-    self.name = name
-    self.unit = unit
-    self.value = value
-  }
-}
-
 /// A distribution of latencies in nanoseconds. A percentile is nil unless at least 100 samples lie beyond it.
 public struct LatencySummary: Sendable, Codable, Hashable {
   public var count: Int
@@ -249,19 +246,23 @@ public struct MemoryFigures: Sendable, Codable, Hashable {
   public var idlePSSBytes: Int?
   /// Page tables and kernel stacks, at the window's end.
   public var kernelBytes: Int?
+  /// What the kernel's own memory (stacks, page tables, unreclaimable slab) of the whole host had grown by from before
+  /// the work began to the window's end; in-process workloads only. Negative where others gave back more.
+  public var kernelGrowthBytes: Int?
   /// Live bytes by the allocator at the window's end, and allocations per operation within it.
   public var heapAllocatedBytes: Int?
   public var allocationsPerOperation: Double?
 
   public init(
     peakRSSBytes: Int?, steadyRSSBytes: Int?, steadyPSSBytes: Int?, idlePSSBytes: Int?, kernelBytes: Int?,
-    heapAllocatedBytes: Int?, allocationsPerOperation: Double?
+    kernelGrowthBytes: Int? = nil, heapAllocatedBytes: Int?, allocationsPerOperation: Double?
   ) {
     self.peakRSSBytes = peakRSSBytes
     self.steadyRSSBytes = steadyRSSBytes
     self.steadyPSSBytes = steadyPSSBytes
     self.idlePSSBytes = idlePSSBytes
     self.kernelBytes = kernelBytes
+    self.kernelGrowthBytes = kernelGrowthBytes
     self.heapAllocatedBytes = heapAllocatedBytes
     self.allocationsPerOperation = allocationsPerOperation
   }

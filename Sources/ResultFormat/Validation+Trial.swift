@@ -6,7 +6,7 @@ extension Validation {
   /// Room for the rounding of two ways to compute the same number.
   private static let tolerance = 1e-9
 
-  mutating func check(_ trial: Trial, at place: String) {
+  mutating func check(_ trial: Trial, on environment: RunEnvironment, at place: String) {
     if !Self.isTime(trial.startedAt) {
       report(place, "startedAt '\(trial.startedAt)' is no time: expected 2026-01-31T12:00:00Z")
     }
@@ -24,22 +24,33 @@ extension Validation {
         report("\(place).\(name).\(count)", "\(value) is negative: counts are not")
       }
     }
+    checkMeasure("\(place).reached", trial.reached)
+    if trial.reached != nil && trial.state != .limit {
+      report("\(place).reached", "its state is '\(trial.state.rawValue)': only 'limit' reaches one")
+    }
     guard let figures = trial.figures else { return }
     check(figures, at: place)
     checkWarnings(of: trial, figures, at: place)
-    judge(trial, at: place)
+    guard let workload = try? Workload.named(trial.workload) else { return }
+    if workload.isServed != (figures.rig != nil) {
+      report(
+        "\(place).rig",
+        workload.isServed ? "missing: the rig drives \(workload.name)" : "no rig drives \(workload.name)")
+    }
+    judge(trial, figures, by: workload, on: environment, at: place)
   }
 
   /// The oracle once more, over the ledgers as they are stored. What only the live system shows (sockets left open)
   /// was judged when the trial ran.
-  private mutating func judge(_ trial: Trial, at place: String) {
-    guard let workload = try? Workload.named(trial.workload), workload.isServed else { return }
-    guard let ledger = trial.ledger, let rigLedger = trial.rigLedger else {
+  private mutating func judge(
+    _ trial: Trial, _ figures: Figures, by workload: Workload, on environment: RunEnvironment, at place: String
+  ) {
+    guard let ledger = trial.ledger, let rigLedger = trial.rigLedger ?? (workload.isServed ? nil : [:]) else {
       return report(place, "its state is 'ok' without \(trial.ledger == nil ? "the model's" : "the rig's") ledger")
     }
     let evidence = Evidence(
-      parameters: trial.parameters, variant: trial.variant, isGated: false, model: ledger, rig: rigLedger,
-      openSockets: nil)
+      trial.parameters, variant: trial.variant, model: ledger, rig: rigLedger,
+      figures: figures, iterationsPerMillisecond: environment.iterationsPerMillisecond)
     for finding in workload.judge(evidence) {
       report(place, "its state is 'ok', yet by its ledgers it is 'wrong': \(finding)")
     }
@@ -146,12 +157,27 @@ extension Validation {
     if !value.isFinite || value < 0 { report(place, "\(value): expected a finite number that is not negative") }
   }
 
-  private mutating func checkMeasure(_ place: String, _ value: Int?) {
+  mutating func checkMeasure(_ place: String, _ value: Int?) {
     guard let value else { return }
     if value < 0 { report(place, "\(value): expected a number that is not negative") }
   }
 
   private static func agree(_ a: Double, _ b: Double) -> Bool {
     a == b || Swift.abs(a - b) <= tolerance * Swift.max(Swift.abs(a), Swift.abs(b))
+  }
+}
+
+extension Evidence {
+  /// What of a trial's evidence is stored.
+  fileprivate init(
+    _ parameters: [String: ParameterValue], variant: String?, model: Ledger, rig: Ledger, figures: Figures,
+    iterationsPerMillisecond: Int?
+  ) {
+    var grown: Int?
+    if let steady = figures.memory?.steadyPSSBytes, let idle = figures.memory?.idlePSSBytes { grown = steady - idle }
+    self.init(
+      parameters: parameters, variant: variant, isGated: false, model: model, rig: rig, openSockets: nil,
+      operations: figures.operations, samples: figures.latencies.mapValues(\.count),
+      iterationsPerMillisecond: iterationsPerMillisecond, grownBytes: grown)
   }
 }

@@ -37,7 +37,7 @@ struct Validation {
   mutating func check(_ run: Run) {
     check(run.environment)
     check(run.plan)
-    check(run.trials, against: run.plan)
+    check(run.trials, against: run.plan, on: run.environment)
   }
 
   // MARK: - Environment
@@ -56,6 +56,9 @@ struct Validation {
       report("environment.startedAt", "'\(environment.startedAt)' is no time: expected 2026-01-31T12:00:00Z")
     }
     checkMeasure("environment.loadAverage", environment.loadAverage)
+    if let speed = environment.iterationsPerMillisecond, speed < 1 {
+      report("environment.iterationsPerMillisecond", "\(speed) is no speed: expected at least 1")
+    }
   }
 
   /// ISO 8601 in UTC, as in `2026-01-31T12:00:00Z`, with or without a fraction of a second.
@@ -77,12 +80,12 @@ struct Validation {
     }
     if plan.rounds < 1 { report("plan.rounds", "\(plan.rounds) is no number of rounds: expected at least 1") }
     checkMeasure("plan.warmUpSeconds", plan.warmUpSeconds)
-    checkMeasure("plan.windowSeconds", plan.windowSeconds)
 
     var names: Set<String> = []
     for (index, planned) in plan.cases.enumerated() {
       let place = "plan.cases[\(index)]"
       if !names.insert(planned.name).inserted { report(place, "the case '\(planned.name)' is there twice") }
+      checkMeasure("\(place).windowSeconds", plan.windowSeconds(of: planned))
       if planned.workers < 1 { report(place, "workers is \(planned.workers): expected at least 1") }
       check(planned, at: place)
     }
@@ -130,7 +133,7 @@ struct Validation {
 
   // MARK: - Trials
 
-  private mutating func check(_ trials: [Trial], against plan: Plan) {
+  private mutating func check(_ trials: [Trial], against plan: Plan, on environment: RunEnvironment) {
     let planned = Dictionary(plan.trials.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
     let cases = Dictionary(plan.cases.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let voided = Dictionary(
@@ -166,7 +169,7 @@ struct Validation {
           report("\(place).parameters.\(name)", "\(own): in the case it is \(expected)")
         }
       }
-      check(trial, at: place)
+      check(trial, on: environment, at: place)
     }
   }
 

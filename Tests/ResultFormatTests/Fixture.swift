@@ -23,8 +23,8 @@ enum Fixture {
   static func run() throws -> Run {
     let plannedCases = try cases.map { name, changes in
       PlannedCase(
-        name: name, workload: "fan-out", parameters: try Workload.fanOut.values(changes), workers: 1,
-        rigProcessors: [0], modelProcessors: [1])
+        name: name, workload: "fan-out", parameters: try Workload.fanOut.values(changes), windowSeconds: 6,
+        workers: 1, rigProcessors: [0], modelProcessors: [1])
     }
     var planned: [PlannedTrial] = []
     for round in 1...3 {
@@ -39,7 +39,7 @@ enum Fixture {
       }
     }
     let plan = Plan(
-      preset: "quick", seed: .max - 1, rounds: 3, warmUpSeconds: 1, windowSeconds: 6, claims: false,
+      preset: "quick", seed: .max - 1, rounds: 3, warmUpSeconds: 1, claims: false,
       families: [
         ClaimFamily(workload: "fan-out", case: "fan-out/fixed-rate", metric: "cpuPerOperation"),
         ClaimFamily(workload: "fan-out", case: "fan-out/fixed-rate", metric: "addedLatency"),

@@ -1,4 +1,4 @@
-// The schema against a file: what version 1 looks like on disk, to the byte.
+// The schema against a file: what a run looks like on disk, to the byte, in the version written and in those before.
 
 import FoundationEssentials
 import Glibc
@@ -20,6 +20,21 @@ struct SchemaTests {
   func valid() {
     #expect(validate(runAt: Fixture.folder) == [])
     #expect(validate(runAt: "\(Fixture.folder)/run.json") == [])
+  }
+
+  @Test("a run of version 1 is read, has no problem, and keeps its bytes")
+  func versionOne() throws {
+    let folder = "\(Fixture.folder)/version-1"
+    #expect(validate(runAt: folder) == [])
+    let old = try RunFiles.readRun(from: folder)
+    #expect(old.schemaVersion == 1)
+    #expect(old.plan.cases.allSatisfy { $0.windowSeconds == nil && old.plan.windowSeconds(of: $0) == 6 })
+    let new = try RunFiles.readRun(from: Fixture.folder)
+    #expect(new.plan.cases.allSatisfy { new.plan.windowSeconds(of: $0) == 6 })
+    #expect(old.trials == new.trials)
+    let copy = try Scratch()
+    try RunFiles.writeRun(old, to: copy.path)
+    #expect(try copy.bytes("run.json") == Data(contentsOf: URL(filePath: "\(folder)/run.json")))
   }
 
   @Test("the golden run is the fixture")

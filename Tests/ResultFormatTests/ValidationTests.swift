@@ -57,6 +57,12 @@ private let tamperings: [Tampering] = [
     $0.plan.cases[0].parameters["rate"] = nil
   },
   Tampering("unknown workload", "'fan-in' is not a workload") { $0.plan.cases[0].workload = "fan-in" },
+  Tampering("calibration", "iterationsPerMillisecond: 0 is no speed") {
+    $0.environment.iterationsPerMillisecond = 0
+  },
+  Tampering("no rig", "rig: missing: the rig drives fan-out") { $0.trials[0].figures!.rig = nil },
+  Tampering("limit", "reached: its state is 'crashed': only 'limit' reaches one") { $0.trials[2].reached = 7 },
+  Tampering("window", "plan.cases[0].windowSeconds: -1.0") { $0.plan.cases[0].windowSeconds = -1 },
   Tampering("unplanned", "it is not planned: plan.trials has no number 99") { $0.trials[0].number = 99 },
   Tampering("another trial", "planned as round 1, fan-out/fixed-rate, threads") { $0.trials[0].seed = 1 },
   Tampering("doubled", "the number 1 is there twice") { $0.trials.append($0.trials[0]) },
