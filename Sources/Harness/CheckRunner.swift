@@ -1,4 +1,4 @@
-// `switchyard check`: small and gated cases, bounded by count, judged and never timed.
+// `switchyard check`: small and gated cases, bounded by count or a short window, judged and never timed.
 
 import Foundation
 import ResultFormat
@@ -24,14 +24,19 @@ public struct CheckRunner: Sendable {
   let runner: TrialRunner
   let processors: ProcessorSets
   let deadlines: TrialOrder.Deadlines
+  let iterationsPerMillisecond: Int?
 
   /// - Parameter patience: how long a model may make no progress. Checks are small: what takes seconds is stuck.
-  public init(runner: TrialRunner, processors: ProcessorSets, patience: Duration = .seconds(3)) {
+  public init(
+    runner: TrialRunner, processors: ProcessorSets, patience: Duration = .seconds(3),
+    iterationsPerMillisecond: Int? = nil
+  ) {
     self.runner = runner
     self.processors = processors
     deadlines = TrialOrder.Deadlines(
       rig: .seconds(10), ready: .seconds(10), edge: .seconds(5), patience: patience, load: .seconds(30),
-      drain: .seconds(5), exit: .seconds(5))
+      work: patience * 3, drain: .seconds(5), exit: .seconds(5))
+    self.iterationsPerMillisecond = iterationsPerMillisecond
   }
 
   /// Runs all checks of the workloads on every row.
@@ -77,7 +82,8 @@ public struct CheckRunner: Sendable {
     }
     let order = TrialOrder(
       model: row.program, variant: row.variant, workload: workload, parameters: parameters, seed: 1,
-      warmUp: .zero, window: .seconds(60), operations: check.operations, isGated: check.isGated,
+      warmUp: .zero, window: .seconds(workload.isServed ? 60 : Check.inProcessWindowSeconds),
+      operations: check.operations, isGated: check.isGated, iterationsPerMillisecond: iterationsPerMillisecond,
       processors: processors, deadlines: deadlines)
     let place =
       "\(folder)/\(row.label.replacingOccurrences(of: ":", with: "-"))-"

@@ -23,6 +23,20 @@ extension Figures {
   }
 }
 
+extension Figures {
+  /// Those of an in-process trial, whose window lies between the model's edges; nil where nothing was completed in it.
+  init?(inProcess seen: Observation) {
+    guard let operations = seen.operations, operations > 0, let window = seen.windowNanoseconds, window > 0 else {
+      return nil
+    }
+    let rate = Double(operations) * 1e9 / Double(window)
+    self.init(
+      operations: operations, operationsPerSecond: rate, offeredPerSecond: nil, windowNanoseconds: window,
+      latencies: seen.latencies, measures: seen.measures, memory: MemoryFigures(seen, operationsPerSecond: rate),
+      cpu: CPUFigures(seen, operationsPerSecond: rate), rig: nil)
+  }
+}
+
 extension Observation {
   /// Between the model's two edges: these lie a little beside the rig's, so that costs are divided by the operations of
   /// their own interval.
@@ -79,6 +93,7 @@ extension MemoryFigures {
     self.init(
       peakRSSBytes: seen.closing.peakResidentBytes, steadyRSSBytes: seen.closing.residentBytes,
       steadyPSSBytes: seen.steadyPSSBytes, idlePSSBytes: seen.idlePSSBytes, kernelBytes: kernelBytes,
+      kernelGrowthBytes: seen.kernelGrowthBytes,
       heapAllocatedBytes: close?.heapAllocatedBytes, allocationsPerOperation: perOperation)
   }
 }
@@ -105,14 +120,27 @@ extension Observation {
     return abs(shares.0 - shares.1) > Self.disagreement * max(shares.0, shares.1)
   }
 
-  /// Decided from signals, never from the result's merit.
+  /// Of an in-process trial. Decided from signals, never from the result's merit.
+  func warnings() -> [Warning] {
+    guard let interval else { return [] }
+    var warnings: [Warning] = []
+    if let hostProcessorsInUse,
+      hostProcessorsInUse - interval.processorNanoseconds / 1e9 / interval.seconds > HostLoad.tolerated
+    {
+      warnings.append(.hostBusy)
+    }
+    if disagrees(with: interval) { warnings.append(.cpuDisagrees) }
+    return warnings
+  }
+
+  /// Of a served trial. Decided from signals, never from the result's merit.
   func warnings(_ figures: Figures, rig: RigResult, isOpenLoop: Bool, processors: ProcessorSets) -> [Warning] {
     var warnings: [Warning] = []
     let rigShare = figures.rig?.busyShare ?? 0
     if rigShare > Self.saturatedShare { warnings.append(.rigSaturated) }
     if rigShare > Self.busyShare { warnings.append(.rigBusy) }
     if let interval {
-      let available = interval.seconds * 1e9 * Double(processors.workers)
+      let available = interval.seconds * 1e9 * Double(processors.workers(isServed: true))
       let isModelSaturated = interval.processorNanoseconds > Self.saturatedShare * available
       if !isOpenLoop && rigShare <= Self.saturatedShare && !isModelSaturated { warnings.append(.setByParameters) }
       if disagrees(with: interval) { warnings.append(.cpuDisagrees) }

@@ -11,6 +11,12 @@ public struct CatalogueEntry: Sendable {
   public let program: ModelProgram
   /// What it says of itself, or why it could not be asked.
   public let description: Result<ModelDescription, HarnessError>
+
+  /// The model without a variant.
+  /// - Throws: ``HarnessError`` if it could not be asked.
+  public func row() throws(HarnessError) -> ModelRow {
+    ModelRow(program: program, variant: nil, description: try description.get())
+  }
 }
 
 /// A row of a run: a model, or one of its labelled variants.

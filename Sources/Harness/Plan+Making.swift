@@ -15,7 +15,8 @@ public struct PlanRequest: Sendable {
   public var seed: UInt64
   public var rounds: Int
   public var warmUpSeconds: Double
-  public var windowSeconds: Double
+  /// Instead of the preset's, which has one for served and one for in-process workloads.
+  public var windowSeconds: Double?
   public var processors: ProcessorSets
 
   public init(
@@ -28,8 +29,14 @@ public struct PlanRequest: Sendable {
     self.seed = seed
     self.rounds = rounds ?? preset.rounds
     self.warmUpSeconds = warmUpSeconds ?? preset.warmUpSeconds
-    self.windowSeconds = windowSeconds ?? preset.windowSeconds
+    self.windowSeconds = windowSeconds
     self.processors = processors
+  }
+}
+
+extension PlanRequest {
+  func windowSeconds(of workload: Workload) -> Double {
+    windowSeconds ?? preset.windowSeconds(isServed: workload.isServed)
   }
 }
 
@@ -60,10 +67,12 @@ public struct SelectedCase: Sendable {
 extension Plan {
   public static func make(_ request: PlanRequest) -> Plan {
     let cases = request.cases.map { selected in
-      PlannedCase(
+      let isServed = selected.workload.isServed
+      return PlannedCase(
         name: selected.name, workload: selected.workload.name, parameters: selected.parameters,
-        workers: request.processors.workers, rigProcessors: request.processors.rig,
-        modelProcessors: request.processors.model)
+        windowSeconds: request.windowSeconds(of: selected.workload),
+        workers: request.processors.workers(isServed: isServed), rigProcessors: isServed ? request.processors.rig : [],
+        modelProcessors: request.processors.model(isServed: isServed))
     }
     let families = request.cases.flatMap { selected in
       selected.headlines.map { ClaimFamily(workload: selected.workload.name, case: selected.name, metric: $0) }
@@ -83,11 +92,13 @@ extension Plan {
     }
     let isCut =
       request.rounds < request.preset.rounds || request.warmUpSeconds < request.preset.warmUpSeconds
-      || request.windowSeconds < request.preset.windowSeconds
+      || request.cases.contains {
+        request.windowSeconds(of: $0.workload) < request.preset.windowSeconds(isServed: $0.workload.isServed)
+      }
     return Plan(
       preset: request.preset.rawValue, seed: request.seed, rounds: request.rounds,
-      warmUpSeconds: request.warmUpSeconds, windowSeconds: request.windowSeconds,
-      claims: request.preset.claims && !isCut, families: families, models: request.models, cases: cases,
+      warmUpSeconds: request.warmUpSeconds, claims: request.preset.claims && !isCut, families: families,
+      models: request.models, cases: cases,
       trials: trials)
   }
 
@@ -97,9 +108,13 @@ extension Plan {
     SplitMix64.mix(SplitMix64.mix(seed ^ UInt64(caseIndex)) &+ UInt64(round)) >> 11
   }
 
-  /// Seconds that the whole plan takes, processes' start and drain included.
-  public var expectedSeconds: Double { Double(trials.count) * (warmUpSeconds + windowSeconds + Self.overheadSeconds) }
+  /// Seconds that a trial takes, its processes' start and end included.
+  public func expectedSeconds(of trial: PlannedTrial) -> Double {
+    guard let planned = cases.first(where: { $0.name == trial.case }) else { return 0 }
+    let isServed = (try? Workload.named(planned.workload))?.isServed ?? true
+    return warmUpSeconds + windowSeconds(of: planned) + Self.overheadSeconds(isServed: isServed)
+  }
 
   /// What a trial takes beside warm-up and window, as measured with the built-in models.
-  static let overheadSeconds = 0.8
+  static func overheadSeconds(isServed: Bool) -> Double { isServed ? 0.8 : 0.4 }
 }

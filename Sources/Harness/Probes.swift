@@ -115,6 +115,25 @@ struct Probe: Sendable {
     }
   }
 
+  /// The kernel's own memory on this host, as far as processes make it grow: stacks of threads, page tables, and slab
+  /// that it cannot take back (tasks, mappings, timers, files). Nil where /proc/meminfo lacks it.
+  static func hostKernelBytes() -> Int? { contents(of: "/proc/meminfo").flatMap(parseKernelMemory) }
+
+  static func parseKernelMemory(_ meminfo: String) -> Int? {
+    var sum = 0
+    var found = 0
+    for line in meminfo.split(separator: "\n") {
+      for name in ["KernelStack:", "PageTables:", "SUnreclaim:"] where line.hasPrefix(name) {
+        guard let value = line.dropFirst(name.count).split(separator: " ").first.flatMap({ Int($0) }) else {
+          return nil
+        }
+        sum += value * 1024
+        found += 1
+      }
+    }
+    return found == 3 ? sum : nil
+  }
+
   /// Processes that the kernel has killed for want of memory since it started; nil where it does not count them.
   static func outOfMemoryKills() -> Int? {
     guard let text = contents(of: "/proc/vmstat") else { return nil }

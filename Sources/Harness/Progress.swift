@@ -5,11 +5,21 @@ import ResultFormat
 /// Pure: told what happens and when, it says what to show.
 public struct Progress: Sendable {
   private let plan: Plan
+  /// Seconds that each planned trial takes by the plan, by number.
+  private let seconds: [Int: Double]
   private var done = 0
+  /// Planned seconds of what is done, and those that they took.
+  private var secondsDone = 0.0
   private var startedAt: Double?
   private var current: PlannedTrial?
 
-  public init(_ plan: Plan) { self.plan = plan }
+  /// - Parameter skipped: numbers of the trials that take no time.
+  public init(_ plan: Plan, skipping skipped: Set<Int> = []) {
+    self.plan = plan
+    seconds = Dictionary(
+      plan.trials.map { ($0.number, skipped.contains($0.number) ? 0 : plan.expectedSeconds(of: $0)) },
+      uniquingKeysWith: { first, _ in first })
+  }
 
   /// - Parameter now: seconds of any clock.
   public mutating func start(_ trial: PlannedTrial, at now: Double) {
@@ -19,6 +29,7 @@ public struct Progress: Sendable {
 
   public mutating func finish() {
     done += 1
+    secondsDone += current.flatMap { seconds[$0.number] } ?? 0
     current = nil
   }
 
@@ -36,13 +47,11 @@ public struct Progress: Sendable {
     return line + " · \(left(at: now)) left"
   }
 
-  /// As the plan says until something was measured, then as measured.
+  /// As the plan says until something was measured, then at the pace that was measured.
   private func left(at now: Double) -> String {
-    let count = plan.trials.count
-    guard count > 0 else { return Self.words(0) }
-    let planned = plan.expectedSeconds / Double(count)
-    guard done > 0, let startedAt else { return Self.words(planned * Double(count - done)) }
-    return Self.words((now - startedAt) / Double(done) * Double(count - done))
+    let left = max(0, seconds.values.reduce(0, +) - secondsDone)
+    guard secondsDone > 0, let startedAt else { return Self.words(left) }
+    return Self.words((now - startedAt) / secondsDone * left)
   }
 
   /// `40 s`, `3 min 10 s`, `1 h 5 min`.

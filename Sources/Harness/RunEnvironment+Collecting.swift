@@ -8,7 +8,10 @@ import Subprocess
 extension RunEnvironment {
   /// Reads the host as it is now, before the first trial.
   /// - Parameter label: what a published run's folder is called after; nil for the processor's model.
-  public static func collect(label: String?, processors: ProcessorSets) async -> RunEnvironment {
+  /// - Parameter span: how long to watch whether anything else is running; zero not to.
+  public static func collect(label: String?, processors: ProcessorSets, watching span: Duration = .seconds(1)) async
+    -> RunEnvironment
+  {
     let cpu = contents(of: "/proc/cpuinfo") ?? ""
     let processor = processorModel(cpu)
     let memory = contents(of: "/proc/meminfo").flatMap { field("MemTotal", in: $0) }
@@ -18,7 +21,9 @@ extension RunEnvironment {
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let inUse = await HostLoad.processorsInUse(over: .seconds(1)), inUse > HostLoad.tolerated {
+    if let inUse = span > .zero ? await HostLoad.processorsInUse(over: span) : nil,
+      inUse > HostLoad.tolerated
+    {
       warnings.append(
         "Other programs used \((inUse * 100).rounded() / 100) of \(available) processors for a second before the first "
           + "trial: stop them and run again.")

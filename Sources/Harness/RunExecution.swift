@@ -15,12 +15,13 @@ public struct RunExecution: Sendable {
   let folder: String
   let runner: TrialRunner
   let processors: ProcessorSets
+  let workloads: [Workload]
 
   /// - Parameter rows: those of the plan, in any order.
   /// - Parameter folder: the run's own, made by ``RunFolder/make(_:)``.
   public init(
     environment: RunEnvironment, plan: Plan, rows: [ModelRow], folder: String, runner: TrialRunner,
-    processors: ProcessorSets
+    processors: ProcessorSets, workloads: [Workload] = Workload.all
   ) {
     self.environment = environment
     self.plan = plan
@@ -28,6 +29,28 @@ public struct RunExecution: Sendable {
     self.folder = folder
     self.runner = runner
     self.processors = processors
+    self.workloads = workloads
+  }
+
+  /// Trials that take no time: their models have said that they do not do that workload.
+  public var skipped: Set<Int> { Set(plan.trials.filter { unsupportedReason($0) != nil }.map(\.number)) }
+  /// Seconds that all others take together.
+  public var expectedSeconds: Double {
+    let skipped = skipped
+    return plan.trials.reduce(0) { $0 + (skipped.contains($1.number) ? 0 : plan.expectedSeconds(of: $1)) }
+  }
+
+  private func unsupportedReason(_ planned: PlannedTrial) -> String? {
+    let (row, _, workload) = parts(of: planned)
+    return row.unsupportedReason(workload)
+  }
+
+  private func parts(of planned: PlannedTrial) -> (ModelRow, PlannedCase, Workload) {
+    guard let row = rows.first(where: { $0.program.name == planned.model && $0.variant == planned.variant }),
+      let plannedCase = plan.cases.first(where: { $0.name == planned.case }),
+      let workload = workloads.first(where: { $0.name == plannedCase.workload })
+    else { preconditionFailure("the plan names only rows and cases of its own") }
+    return (row, plannedCase, workload)
   }
 
   /// What happens, told as it happens.
@@ -63,14 +86,11 @@ public struct RunExecution: Sendable {
   private func perform(_ planned: PlannedTrial, _ record: inout Record, _ selfTest: inout RigSelfTest)
     async throws(HarnessError) -> Trial?
   {
-    guard let row = rows.first(where: { $0.program.name == planned.model && $0.variant == planned.variant }),
-      let plannedCase = plan.cases.first(where: { $0.name == planned.case }),
-      let workload = try? Workload.named(plannedCase.workload)
-    else { preconditionFailure("the plan names only rows and cases of its own") }
+    let (row, plannedCase, workload) = parts(of: planned)
     let order = TrialOrder(
       model: row.program, variant: row.variant, workload: workload, parameters: plannedCase.parameters,
-      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds),
-      processors: processors)
+      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
+      iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
     let startedAt = timestamp()
     let folder = try record.startTrial(planned.number)
     do throws(HarnessError) {

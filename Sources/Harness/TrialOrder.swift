@@ -17,7 +17,7 @@ public struct ModelProgram: Sendable, Hashable {
   }
 }
 
-/// One trial of a served workload, ready to be run.
+/// One trial, ready to be run.
 struct TrialOrder: Sendable {
   var model: ModelProgram
   var variant: String?
@@ -27,9 +27,12 @@ struct TrialOrder: Sendable {
   var seed: UInt64
   var warmUp: Duration
   var window: Duration
-  /// Ends the load after so many requests instead of by time.
+  /// A check: a served workload's load ends after so many requests instead of by time, an in-process one has done at
+  /// least so many in its window.
   var operations: Int?
   var isGated = false
+  /// The calibrated speed of the CPU work, if it is known.
+  var iterationsPerMillisecond: Int?
   var processors: ProcessorSets
   var deadlines = Deadlines()
 
@@ -45,10 +48,51 @@ struct TrialOrder: Sendable {
     var patience: Duration = .seconds(10)
     /// The whole of a load that is bounded by count, beyond its own time.
     var load: Duration = .seconds(20)
+    /// In-process: building what the case needs, beyond the warm-up; and finishing what was started, beyond the window.
+    var work: Duration = .seconds(60)
     /// The model: from `drain` to `result`, and from the end of its input to its exit.
     var drain: Duration = .seconds(15)
     var exit: Duration = .seconds(10)
   }
+}
+
+extension TrialOrder {
+  /// The model's: those that the rig leaves, or all where there is no rig.
+  var modelProcessors: [Int] { processors.model(isServed: workload.isServed) }
+  var workers: Int { processors.workers(isServed: workload.isServed) }
+  var leastOperations: Int? { workload.isServed ? nil : operations }
+  /// Served workloads have a parameter `load`, which is `closed` or names a schedule, or are open loops always.
+  var isOpenLoop: Bool { workload.isServed && parameters["load"] != .text("closed") }
+
+  /// What the model is asked.
+  func request(backendPort: UInt16? = nil) -> TrialRequest {
+    var request = TrialRequest(
+      workload: workload.name, variant: variant, parameters: parameters, seed: seed, workers: workers,
+      backendPort: backendPort, iterationsPerMillisecond: iterationsPerMillisecond)
+    if !workload.isServed {
+      request.warmUpNanoseconds = warmUp.nanoseconds
+      request.windowNanoseconds = window.nanoseconds
+      request.isGated = isGated
+    }
+    return request
+  }
+
+  /// What the oracle judges by.
+  func evidence(_ seen: Observation) -> Evidence {
+    Evidence(
+      parameters: parameters, variant: variant, isGated: isGated, model: seen.modelLedger ?? [:],
+      rig: seen.rig?.ledger ?? [:], openSockets: seen.openSockets, operations: seen.operations,
+      samples: seen.latencies.mapValues(\.count), iterationsPerMillisecond: iterationsPerMillisecond,
+      grownBytes: seen.grownBytes)
+  }
+}
+
+/// Where the model's and the rig's standard error go, and the lines of the model's conversation.
+struct TrialFiles: Sendable {
+  var modelError: BoundedFile
+  /// Of a served trial; empty in others.
+  var rigError: BoundedFile
+  var replies: BoundedFile?
 }
 
 /// Why a trial did not become a number.
@@ -62,6 +106,8 @@ struct TrialEnd: Error, Sendable {
   /// What happened, without the names of model and case.
   var reason: String
   var findings: [Finding] = []
+  /// With `limit`: the units that were reached, as the model says.
+  var reached: Int?
   /// What was known by then.
   var evidence = Observation()
 
@@ -74,6 +120,14 @@ struct TrialEnd: Error, Sendable {
   }
   /// The model said something that PROTOCOL.md does not allow.
   static func protocolBroken(_ message: String) -> TrialEnd { .wrong([Finding("protocol", message)]) }
+  /// The same with what is known to be broken besides.
+  func adding(_ found: [Finding]) -> TrialEnd {
+    guard !found.isEmpty else { return self }
+    var end = self
+    end.findings += found
+    end.reason += "; " + found.map(\.description).joined(separator: "; ")
+    return end
+  }
   static let interrupted = TrialEnd(cause: .interrupted, reason: "interrupted")
 }
 
@@ -102,4 +156,19 @@ struct Observation: Sendable {
   var counters: Ledger?
   var rig: RigResult?
   var openSockets: Int?
+
+  /// In-process: what the model says, and the length of its window between its edges.
+  var operations: Int?
+  var latencies: [String: LatencySummary] = [:]
+  var measures: [Measure] = []
+  var windowNanoseconds: UInt64?
+  /// In-process: the kernel's own memory, of the whole host; and processors in use by everything within the window.
+  var kernelGrowthBytes: Int?
+  var hostProcessorsInUse: Double?
+
+  /// What the process had grown by between `ready` and the window's end.
+  var grownBytes: Int? {
+    guard let steadyPSSBytes, let idlePSSBytes else { return nil }
+    return steadyPSSBytes - idlePSSBytes
+  }
 }

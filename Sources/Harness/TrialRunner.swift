@@ -1,11 +1,11 @@
-// One planned trial: its folder, its two processes, and its line in the result.
+// One planned trial: its folder, its processes, and its line in the result.
 
 import Foundation
 import Glibc
 import ResultFormat
 import Workloads
 
-/// Runs trials of served workloads.
+/// Runs trials, served and in-process ones.
 public struct TrialRunner: Sendable {
   let executables: Executables
   let interruption: Interruption
@@ -19,9 +19,8 @@ public struct TrialRunner: Sendable {
   /// - Returns: what was observed, or why there is nothing to show.
   /// - Throws: ``HarnessError`` if the folder cannot be written or a process cannot be started.
   func run(_ order: TrialOrder, folder: String) async throws(HarnessError) -> Result<Observation, TrialEnd> {
-    precondition(order.workload.isServed, "\(order.workload.name) is driven by the rig")
     try makeFolder(folder)
-    let files = ServedTrial.Files(
+    let files = TrialFiles(
       modelError: try BoundedFile(path: "\(folder)/stderr", limit: 1 << 20),
       rigError: try BoundedFile(path: "\(folder)/rig-stderr", limit: 1 << 20),
       replies: try BoundedFile(path: "\(folder)/reply.jsonl", limit: 4 << 20))
@@ -29,7 +28,12 @@ public struct TrialRunner: Sendable {
     let inbox = Inbox()
     let token = interruption.listen { inbox.interrupt() }
     defer { interruption.stopListening(token) }
-    let result = try await ServedTrial(order: order, executables: executables, inbox: inbox, files: files).run()
+    let result =
+      if order.workload.isServed {
+        try await ServedTrial(order: order, executables: executables, inbox: inbox, files: files).run()
+      } else {
+        try await InProcessTrial(order: order, executables: executables, inbox: inbox, files: files).run()
+      }
     // Nearly always empty, and then in the way.
     if contents(of: "\(folder)/rig-stderr")?.isEmpty == true { unlink("\(folder)/rig-stderr") }
     return result
@@ -37,12 +41,9 @@ public struct TrialRunner: Sendable {
 
   /// What the model was asked, without the port, which only the rig knows.
   private func writeRequest(_ order: TrialOrder, folder: String) throws(HarnessError) {
-    let request = TrialRequest(
-      workload: order.workload.name, variant: order.variant, parameters: order.parameters, seed: order.seed,
-      workers: order.processors.workers, backendPort: nil)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(request) else { preconditionFailure("a request is plain values") }
+    guard let data = try? encoder.encode(order.request()) else { preconditionFailure("a request is plain values") }
     do {
       try RunFiles.writeText(String(decoding: data, as: UTF8.self) + "\n", to: "\(folder)/request.json")
     } catch {
@@ -73,10 +74,15 @@ extension Trial {
         startedAt: startedAt, state: state, ledger: seen.modelLedger, rigLedger: seen.rig?.ledger,
         counters: seen.counters)
     }
-    func failed(_ state: TrialState, _ seen: Observation, _ reason: String, _ findings: [Finding] = []) -> Trial {
+    func failed(
+      _ state: TrialState, _ seen: Observation, _ reason: String, _ findings: [Finding] = [], reached: Int? = nil
+    )
+      -> Trial
+    {
       let name = planned.variant.map { "\(planned.model):\($0)" } ?? planned.model
       var trial = trial(state, seen)
       trial.findings = findings
+      trial.reached = reached
       trial.reason =
         "model '\(name)' failed \(planned.case) (round \(planned.round)): \(reason); its stderr is in "
         + "trials/\(planned.number)/stderr"
@@ -85,20 +91,17 @@ extension Trial {
     switch result {
     case .failure(let end):
       guard case .failed(let state) = end.cause else { return nil }
-      self = failed(state, end.evidence, end.reason, end.findings)
+      self = failed(state, end.evidence, end.reason, end.findings, reached: end.reached)
       if state == .unsupported || state == .voided { reason = end.reason }
     case .success(let seen):
-      guard let rig = seen.rig else { preconditionFailure("a trial that is ok has the rig's result") }
-      guard rig.operations > 0, rig.windowCloseNanoseconds > rig.windowOpenNanoseconds else {
-        self = failed(.timeout, seen, "completed no \(order.workload.operation) within the window")
-        return
-      }
-      let isOpenLoop = order.isOpenLoop
       do {
-        let figures = try Figures(seen, rig: rig, isOpenLoop: isOpenLoop)
+        guard let measured = try seen.measured(order) else {
+          self = failed(.timeout, seen, "completed no \(order.workload.operation) within the window")
+          return
+        }
         self = trial(.ok, seen)
-        self.figures = figures
-        warnings = seen.warnings(figures, rig: rig, isOpenLoop: isOpenLoop, processors: order.processors)
+        figures = measured.figures
+        warnings = measured.warnings
       } catch {
         self = failed(.voided, seen, "the rig's figures cannot be read: \(error)")
       }
@@ -106,9 +109,22 @@ extension Trial {
   }
 }
 
-extension TrialOrder {
-  /// Served workloads have a parameter `load`, which is `closed` or names a schedule.
-  var isOpenLoop: Bool { parameters["load"] != .text("closed") }
+extension Observation {
+  /// The figures of a trial that nothing is wrong with, and what a reader must know about them; nil where nothing was
+  /// completed within the window.
+  /// - Throws: ``ResultError`` if the rig's counts are none.
+  func measured(_ order: TrialOrder) throws(ResultError) -> (figures: Figures, warnings: [Warning])? {
+    guard order.workload.isServed else {
+      guard let figures = Figures(inProcess: self) else { return nil }
+      return (figures, warnings())
+    }
+    guard let rig else { preconditionFailure("a served trial that is ok has the rig's result") }
+    guard rig.operations > 0, rig.windowCloseNanoseconds > rig.windowOpenNanoseconds else { return nil }
+    let figures = try Figures(self, rig: rig, isOpenLoop: order.isOpenLoop)
+    return (
+      figures, warnings(figures, rig: rig, isOpenLoop: order.isOpenLoop, processors: order.processors)
+    )
+  }
 }
 
 /// Now, as ISO 8601 in UTC.

@@ -4,12 +4,13 @@ import Foundation
 import ResultFormat
 import Subprocess
 import Testing
+import Workloads
 
 @testable import Harness
 
 @Suite struct CommandLineTests {
   @Test(arguments: [
-    (["run", "fanout"], "switchyard: 'fanout' is not a workload: there is fan-out\n"),
+    (["run", "fanout"], "switchyard: 'fanout' is not a workload: there is fan-out"),
     (["run", "fan-out/open"], "switchyard: 'fan-out/open' is not a case: there is fan-out/fixed-rate, "),
     (["run", "--set", "width=65"], "switchyard: '65' is not a value of width: expected 1 to 64\n"),
     (["run", "--set", "breadth=6"], "switchyard: 'breadth' is not a parameter of fan-out: it has width, "),
@@ -18,9 +19,9 @@ import Testing
     (["run", "--preset", "huge"], "Error: The value 'huge' is invalid for '--preset <preset>'"),
     (["run", "--model", "nobody"], "switchyard: 'nobody' is not a model: there is honest\n"),
     (["run", "--output", "/proc/version"], "switchyard: '/proc/version' is a file: --output takes a folder\n"),
-    (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out\n"),
+    (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
-    (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out\n"),
+    (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["report", "/nowhere"], "switchyard: cannot read /nowhere/run.json: No such file or directory"),
     (["validate", "/nowhere"], "switchyard: /nowhere/run.json: "),
     (["list", "everything"], "Error: The value 'everything' is invalid for '<subject>'"),
@@ -64,6 +65,61 @@ import Testing
         """)
   }
 
+  @Test func `workloads are listed with their cases by preset and with who supports them`() async throws {
+    struct Item: Decodable {
+      struct Support: Decodable {
+        var model: String
+        var isSupported: Bool
+        var variants: [String]
+        var reason: String?
+      }
+      var name: String
+      var isServed: Bool
+      var presets: [String: [String]]
+      var models: [Support]
+    }
+    let installation = try installed(["honest", "declines", "describes-nonsense"])
+    let outcome = try await installation.switchyard("list", "workloads", "--json")
+    #expect(outcome.status == .exited(0))
+    let items = try JSONDecoder().decode([Item].self, from: Data(outcome.output.utf8))
+    #expect(items.map(\.name) == Workload.all.map(\.name))
+    let fanOut = try #require(items.first)
+    #expect(fanOut.presets["quick"] == ["fan-out/fixed-rate", "fan-out/closed"])
+    #expect(Set(fanOut.presets.keys) == ["quick", "standard", "full"])
+    #expect(fanOut.models.map(\.model) == ["declines", "describes-nonsense", "honest"])
+    #expect(fanOut.models.map(\.isSupported) == [false, false, true])
+    #expect(fanOut.models[0].reason == "no hands")
+    #expect(fanOut.models[1].reason?.contains("expected a description") == true)
+    #expect(fanOut.models[2].variants == ["gather"])
+    let text = try await installation.switchyard("list", "workloads")
+    #expect(text.output.contains("\n  honest: supported (variants: gather)\n"))
+    #expect(text.output.contains("\n  declines: unsupported: no hands\n"))
+  }
+
+  @Test func `the doctor says of each thing how it is, and ends with status 1 where one wants a change`() async throws {
+    struct Line: Decodable {
+      var subject: String
+      var verdict: String
+      var advice: String?
+    }
+    let installation = try installed([])
+    let outcome = try await installation.switchyard("doctor", "--json")
+    let lines = try JSONDecoder().decode([Line].self, from: Data(outcome.output.utf8))
+    let subjects = Set(lines.map(\.subject))
+    #expect(
+      subjects.isSuperset(of: [
+        "processors", "load", "governor", "clock source", "timer slack", "kernel", "memory", "CPU work",
+        "recorder's sample", "kernel.threads-max", "kernel.pid_max", "vm.max_map_count", "ulimit -n", "MemAvailable",
+      ]), "\(subjects)")
+    #expect(lines.allSatisfy { ($0.verdict == "good") == ($0.advice == nil) })
+    // This is a debug build.
+    #expect(lines.contains { $0.subject == "build" && $0.verdict == "change" })
+    #expect(outcome.status == .exited(1))
+    let text = try await installation.switchyard("doctor")
+    #expect(text.output.contains("build with 'swift build -c release'"))
+    #expect(text.output.contains("\nok      timer slack"))
+  }
+
   @Test func `presets are listed as JSON`() async throws {
     let installation = try installed([])
     let outcome = try await installation.switchyard("list", "presets", "--json")
@@ -98,7 +154,7 @@ import Testing
     #expect(again.error.contains("'\(folder)' holds a run already"))
     let valid = try await installation.switchyard("validate", folder)
     #expect(valid.status == .exited(0), "\(valid.error)")
-    #expect(valid.output == "\(folder) is valid: 2 trials (complete), schema 1\n")
+    #expect(valid.output == "\(folder) is valid: 2 trials (complete), schema 2\n")
     let json = try await installation.switchyard("report", folder, "--format", "json")
     #expect(json.status == .exited(0))
   }

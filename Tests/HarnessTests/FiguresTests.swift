@@ -126,15 +126,24 @@ import Workloads
         number: $0, round: 1, case: "fan-out/closed", model: "threads", variant: $0 == 1 ? nil : "gather", seed: 1)
     }
     let plan = Plan(
-      preset: "quick", seed: 1, rounds: 1, warmUpSeconds: 1, windowSeconds: 4, claims: false, families: [], models: [],
-      cases: [], trials: trials)
+      preset: "quick", seed: 1, rounds: 1, warmUpSeconds: 1, claims: false, families: [], models: [],
+      cases: [
+        PlannedCase(
+          name: "fan-out/closed", workload: "fan-out", parameters: [:], windowSeconds: 4, workers: 1, rigProcessors: [],
+          modelProcessors: [])
+      ], trials: trials)
     var progress = Progress(plan)
     progress.start(trials[0], at: 100)
-    let left = Progress.words(plan.expectedSeconds)
+    let left = Progress.words(4 * plan.expectedSeconds(of: trials[0]))
     #expect(progress.line(at: 100) == "0/4 · fan-out/closed · threads · round 1/1 · \(left) left")
     progress.finish()
     progress.start(trials[1], at: 130)
     #expect(progress.line(at: 130) == "1/4 · fan-out/closed · threads:gather · round 1/1 · 1 min 30 s left")
+    // What is skipped takes no time and says nothing about the pace.
+    var short = Progress(plan, skipping: [1, 3])
+    short.start(trials[0], at: 100)
+    short.finish()
+    #expect(short.line(at: 100) == "1/4 · done · \(Progress.words(2 * plan.expectedSeconds(of: trials[0]))) left")
   }
 
   @Test(arguments: [(0.4, "0 s"), (59, "59 s"), (60, "1 min"), (190, "3 min 10 s"), (3_900, "1 h 5 min"), (-3, "0 s")])

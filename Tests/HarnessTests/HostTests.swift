@@ -11,16 +11,25 @@ import Testing
   @Test func `the rig gets the first processor and the model the others`() {
     let sets = ProcessorSets(available: [2, 5, 7])
     #expect(sets.rig == [2])
-    #expect(sets.model == [5, 7])
-    #expect(sets.workers == 2)
+    #expect(sets.model(isServed: true) == [5, 7])
+    #expect(sets.workers(isServed: true) == 2)
     #expect(!sets.isShared)
   }
 
   @Test(arguments: [[], [3]]) func `one processor is shared and nothing is pinned`(_ available: [Int]) {
     let sets = ProcessorSets(available: available)
-    #expect(sets.rig.isEmpty && sets.model.isEmpty)
-    #expect(sets.workers == 1)
+    #expect(sets.rig.isEmpty && sets.model(isServed: true).isEmpty)
+    #expect(sets.workers(isServed: true) == 1)
     #expect(sets.isShared)
+  }
+}
+
+extension ProcessorSetsTests {
+  @Test func `a model that drives itself gets all processors`() {
+    #expect(ProcessorSets(available: [2, 5, 7]).model(isServed: false) == [2, 5, 7])
+    #expect(ProcessorSets(available: [2, 5, 7]).workers(isServed: false) == 3)
+    #expect(ProcessorSets(available: [3]).workers(isServed: false) == 1)
+    #expect(ProcessorSets(available: []).workers(isServed: false) == 1)
   }
 }
 
@@ -35,6 +44,8 @@ import Testing
     // 40 of 200 ticks, of two processors.
     #expect(after.processorsInUse(since: before) == 0.4)
     #expect(before.processorsInUse(since: before) == nil)
+    #expect(try #require(times("100 0 50 800 50 0 0 50 0 0")).stolenShare(since: before) == 1)
+    #expect(after.stolenShare(since: before) == 0)
   }
 
   @Test(arguments: ["", "cpu 1 2 3\n", "cpu  1 2 3 4 5 6 7 8\n", "cpu  a b c d e f g h\ncpu0 1\n", "intr 1\n"])
@@ -103,6 +114,82 @@ import Testing
     let before = try #require(probe.status().peakResidentBytes)
     try #require(probe.resetPeak())
     #expect(try #require(probe.status().peakResidentBytes) < before)
+  }
+}
+
+@Suite struct KernelMemoryTests {
+  @Test func `stacks, page tables and slab are added up in bytes`() {
+    let text = "MemTotal: 100 kB\nSUnreclaim:  30 kB\nKernelStack:  2 kB\nPageTables:  10 kB\nSecPageTables: 9 kB\n"
+    #expect(Probe.parseKernelMemory(text) == 42 * 1024)
+    #expect(Probe.parseKernelMemory("KernelStack: 2 kB\nPageTables: 10 kB\n") == nil)
+    #expect(Probe.parseKernelMemory("KernelStack: x kB\nPageTables: 10 kB\nSUnreclaim: 1 kB\n") == nil)
+  }
+
+  @Test func `this host's can be read`() throws { #expect(try #require(Probe.hostKernelBytes()) > 1 << 20) }
+}
+
+@Suite struct CalibrationTests {
+  @Test func `the speed is a number of iterations that takes about as long as it says`() {
+    // Not a test of speed: both readings are of this moment and this build, and a loaded host may err by much.
+    let speed = Calibration.iterationsPerMillisecond(readings: 3, milliseconds: 1)
+    #expect(speed > 100)
+    let again = Calibration.iterationsPerMillisecond(readings: 3, milliseconds: 1)
+    #expect(Double(again) > Double(speed) / 20 && Double(again) < Double(speed) * 20)
+  }
+}
+
+@Suite struct ExaminationTests {
+  private var fit: HostFacts {
+    var facts = HostFacts()
+    facts.processors = 4
+    facts.processor = "Made-Up 9000"
+    facts.hasSimultaneousThreads = false
+    facts.governor = "performance"
+    facts.turbo = false
+    facts.processorsInUse = 0.02
+    facts.stolenShare = 0
+    facts.kernel = "6.12.0-generic"
+    facts.clockSource = "tsc"
+    facts.timerSlackNanoseconds = 1
+    facts.memoryBytes = 32 << 30
+    facts.availableMemoryBytes = 30 << 30
+    facts.iterationsPerMillisecond = 300_000
+    return facts
+  }
+
+  private func verdicts(_ change: (inout HostFacts) -> Void) -> [String: Diagnosis] {
+    var facts = fit
+    change(&facts)
+    return Dictionary(uniqueKeysWithValues: facts.diagnoses.map { ($0.subject, $0) })
+  }
+
+  @Test func `a fit host has nothing to change, and no advice`() {
+    #expect(fit.diagnoses.allSatisfy { $0.verdict == .good && $0.advice == nil })
+    #expect(fit.diagnoses.count == 10)
+  }
+
+  @Test func `each thing that spoils figures is said with its remedy`() {
+    let changes: [(String, (inout HostFacts) -> Void, Diagnosis.Verdict, String)] = [
+      ("build", { $0.build = "debug" }, .change, "swift build -c release"),
+      ("processors", { $0.processors = 1 }, .change, "two or more"),
+      ("processors", { $0.hasSimultaneousThreads = true }, .note, "smt/control"),
+      ("load", { $0.processorsInUse = 0.5 }, .change, "stop what else is running"),
+      ("load", { $0.processorsInUse = nil }, .note, "/proc"),
+      ("steal", { $0.stolenShare = 0.02 }, .change, "machine of your own"),
+      ("governor", { $0.governor = "powersave" }, .change, "cpupower frequency-set -g performance"),
+      ("governor", { $0.governor = nil }, .note, "within a round"), ("turbo", { $0.turbo = true }, .note, "no_turbo"),
+      ("clock source", { $0.clockSource = "hpet" }, .change, "clocksource=tsc"),
+      ("timer slack", { $0.timerSlackNanoseconds = 50_000 }, .change, "later"),
+      ("timer slack", { $0.timerSlackNanoseconds = nil }, .change, "prctl"),
+      ("kernel", { $0.kernel = "5.10.0-28" }, .change, "5.11"), ("kernel", { $0.kernel = "?" }, .change, "5.11"),
+      ("memory", { $0.availableMemoryBytes = 1 << 30 }, .note, "limit"),
+    ]
+    for (subject, change, verdict, advice) in changes {
+      let found = verdicts(change)
+      #expect(found[subject]?.verdict == verdict, "\(subject)")
+      #expect(found[subject]?.advice?.contains(advice) == true, "\(subject): \(found[subject]?.advice ?? "")")
+      #expect(found.values.count { $0.verdict != .good } == 1, "\(subject)")
+    }
   }
 }
 

@@ -72,6 +72,8 @@ import Workloads
     var short = try request()
     short.windowSeconds = 1
     #expect(!Plan.make(short).claims)
+    short.windowSeconds = 7
+    #expect(Plan.make(short).claims)
   }
 
   @Test func `a changed parameter shows in the case's name`() throws {
