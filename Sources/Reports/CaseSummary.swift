@@ -24,13 +24,16 @@ struct RowSummary: Sendable {
   var name: String { model.variant.map { "\(model.name) (\($0))" } ?? model.name }
   func count(_ state: TrialState) -> Int { trials.count { $0.state == state } }
 
-  /// `ok`, or `2 of 3 ok, 1 crashed`.
+  /// `ok`, or `2 of 3 ok, 1 crashed`, or `limit at 31,872`.
   var state: String {
     let ok = count(.ok)
     if ok == planned { return "ok" }
     let others = TrialState.allCases.filter { $0 != .ok && count($0) > 0 }
     let missing = planned - trials.count
-    if others.count == 1, missing == 0, ok == 0 { return others[0].rawValue }
+    if others.count == 1, missing == 0, ok == 0 {
+      let reached = trials.compactMap(\.reached).max().map { " at \(grouped($0))" } ?? ""
+      return others[0].rawValue + reached
+    }
     var parts = ["\(ok) of \(planned) ok"] + others.map { "\(count($0)) \($0.rawValue)" }
     if missing > 0 { parts.append("\(missing) not run") }
     return parts.joined(separator: ", ")
@@ -43,12 +46,49 @@ struct RowSummary: Sendable {
   }
 }
 
+/// What sets the pace of a case, which decides what its figures can say.
+enum Drive: Sendable {
+  /// The rig, at a rate of its own: cost and latency are compared, throughput is what was offered.
+  case openLoop
+  /// The rig, each connection as fast as it is answered.
+  case closedLoop
+  /// The model itself, as fast as it goes.
+  case flatOut
+  /// The model itself, at the rate that the contract sets.
+  case paced
+
+  init(_ planned: PlannedCase, _ workload: Workload?, _ trials: [Trial]) {
+    let load = planned.parameters["load"]?.description
+    let figures = trials.compactMap(\.figures)
+    let isServed = workload?.isServed ?? (figures.isEmpty || figures.contains { $0.rig != nil })
+    guard isServed else {
+      self = load == "paced" ? .paced : .flatOut
+      return
+    }
+    let isOpen = load.map { $0 != "closed" } ?? figures.contains { $0.offeredPerSecond != nil }
+    self = isOpen ? .openLoop : .closedLoop
+  }
+
+  var isServed: Bool { self == .openLoop || self == .closedLoop }
+  /// Whether every row is asked for the same operations a second.
+  var isAtFixedRate: Bool { self == .openLoop || self == .paced }
+
+  var words: String {
+    switch self {
+    case .openLoop: "open loop"
+    case .closedLoop: "closed loop"
+    case .flatOut: "in-process, as fast as it goes"
+    case .paced: "in-process, paced"
+    }
+  }
+}
+
 /// One case of a run.
 struct CaseSummary: Sendable {
   let planned: PlannedCase
   /// Nil for a workload that this build does not know.
   let workload: Workload?
-  let isOpenLoop: Bool
+  let drive: Drive
   let metrics: [Metric]
   let rows: [RowSummary]
 
@@ -59,11 +99,9 @@ struct CaseSummary: Sendable {
     self.planned = planned
     workload = try? Workload.named(planned.workload)
     let trials = run.trials.filter { $0.case == planned.name }
-    isOpenLoop =
-      planned.parameters["load"].map { $0.description != "closed" }
-      ?? trials.contains { $0.figures?.offeredPerSecond != nil }
+    drive = Drive(planned, workload, trials)
     noun = workload?.operation.split(separator: " ").last.map(String.init) ?? "operation"
-    metrics = Metric.all(isOpenLoop: isOpenLoop, noun: noun, trials: trials)
+    metrics = Metric.all(drive, noun: noun, trials: trials)
 
     var rows: [RowSummary] = []
     for model in run.plan.models {

@@ -53,13 +53,22 @@ extension Document {
     sections = summaries.map { Section($0, plan: plan) }
     // Once is enough: the rows are the same models in every case.
     for index in sections.indices.dropFirst() { sections[index].idioms = [] }
+    for marginal in MarginalMemory.all(of: run) {
+      let last = summaries.lastIndex { $0.planned.workload == marginal.workload } ?? summaries.count - 1
+      let added = sections.count - summaries.count
+      sections.insert(Section(marginal, plan: plan), at: last + added + 1)
+    }
     legend = Self.legend(summaries)
     environment = Self.facts(run.environment, plan)
     hostWarnings = run.environment.warnings.map(oneLine)
   }
 
   private static func notice(_ plan: Plan) -> String {
-    let rounds = "\(counted(plan.rounds, "round")) of \(trimmed(plan.windowSeconds)) s per model and case"
+    let windows = plan.cases.map(plan.windowSeconds(of:))
+    let shortest = trimmed(windows.min() ?? 0)
+    let longest = trimmed(windows.max() ?? 0)
+    let length = shortest == longest ? longest : "\(shortest) to \(longest)"
+    let rounds = "\(counted(plan.rounds, "round")) of \(length) s per model and case"
     if plan.claims {
       return "\(rounds). A difference counts as one only where a test says so; marks and spreads are no test."
     }
@@ -94,6 +103,13 @@ extension Document {
         "PSS after the window, above idle: less that before the load; kernel: page tables and thread stacks; "
           + "threads: the most that a sampler saw.")
     }
+    if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["kernelGrowth"] != nil } }) {
+      legend.append(
+        "kernel grown: stacks, page tables and slab of the whole host at the window's end, less those before the work.")
+    }
+    if summaries.contains(where: { $0.planned.workload == "timer-storm" && $0.drive == .paced }) {
+      legend.append("timer-storm's latency is lateness: the moment at which a timer fires, less its deadline.")
+    }
     return legend
   }
 
@@ -121,7 +137,7 @@ extension Document.Section {
     setting = ["for \(counted(planned.workers, "worker"))", counted(plan.rounds, "round")]
     setting.append(
       summary.changes.isEmpty ? "all parameters at their defaults" : summary.changes.joined(separator: ", "))
-    let load = summary.isOpenLoop ? "open loop\(summary.offered.map { ", \($0) offered" } ?? "")" : "closed loop"
+    let load = summary.drive.words + (summary.offered.map { ", \($0) offered" } ?? "")
     tables = [
       Table(summary, .speed, caption: "Speed and cost, \(load)"), Table(summary, .memory, caption: "Memory and system"),
     ].compactMap { $0 }

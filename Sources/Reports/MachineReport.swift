@@ -12,6 +12,9 @@ struct MachineReport: Encodable {
     var parameters: [String: String]
     var workers: Int
     var isOpenLoop: Bool
+    /// Whether the model drives itself, and at a rate that the contract sets.
+    var isInProcess: Bool
+    var isPaced: Bool
     var rows: [Row]
     var failures: [String]
     var notes: [String]
@@ -40,23 +43,48 @@ struct MachineReport: Encodable {
     var claim: String
     var isBest: Bool
   }
-  var schemaVersion = 1
+  /// What a further unit takes, over cases that differ only in how many there are.
+  struct Marginal: Encodable {
+    struct Row: Encodable {
+      var model: String
+      var variant: String?
+      var user: Slope?
+      var kernel: Slope?
+      var total: Slope?
+    }
+    struct Slope: Encodable {
+      /// Bytes a unit: one value per round, their median, and the interval of their mean.
+      var values: [Double]
+      var median: Double
+      var interval: [Double]?
+      var noInterval: String?
+    }
+    var workload: String
+    var cases: [String]
+    var units: [Int]
+    var rows: [Row]
+  }
+  var schemaVersion = 2
   var preset: String
   var claims: Bool
   var isComplete: Bool
   var build: String
   var cases: [Case]
+  var marginalMemory: [Marginal]
 
   init(_ run: Run) {
     preset = run.plan.preset
     claims = run.plan.claims
     isComplete = run.isComplete
     build = run.environment.build
+    marginalMemory = MarginalMemory.all(of: run).map(Marginal.init)
     cases = run.plan.cases.map { planned in
       let summary = CaseSummary(planned, of: run)
       return Case(
         name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
-        workers: planned.workers, isOpenLoop: summary.isOpenLoop, rows: summary.rows.map { Row($0, summary.metrics) },
+        workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
+        isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
+        rows: summary.rows.map { Row($0, summary.metrics) },
         failures: summary.failures, notes: summary.warnings + [summary.rigLateness].compactMap { $0 })
     }
   }
@@ -66,6 +94,30 @@ struct MachineReport: Encodable {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(self) else { preconditionFailure("summaries hold finite numbers only") }
     return String(decoding: data, as: UTF8.self) + "\n"
+  }
+}
+
+extension MachineReport.Marginal {
+  init(_ summary: MarginalMemory) {
+    workload = summary.workload
+    cases = summary.cases.map(\.name)
+    units = summary.cases.map(\.units)
+    rows = summary.rows.map { row in
+      Row(
+        model: row.model.name, variant: row.model.variant, user: row.user.map(Slope.init),
+        kernel: row.kernel.map(Slope.init), total: row.total.map(Slope.init))
+    }
+  }
+}
+
+extension MachineReport.Marginal.Slope {
+  init(_ slope: MarginalMemory.Slope) {
+    values = slope.values
+    median = slope.median
+    switch slope.interval {
+    case .success(let found): interval = [found.low, found.high]
+    case .failure(let reason): noInterval = reason.description
+    }
   }
 }
 

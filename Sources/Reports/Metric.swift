@@ -56,14 +56,14 @@ struct Metric: Sendable {
 extension Metric {
   /// The metrics of a case, headline first. Classes and measures are those that its trials have.
   /// - Parameter noun: what one operation is, as in `request`.
-  static func all(isOpenLoop: Bool, noun: String, trials: [Trial]) -> [Metric] {
+  static func all(_ drive: Drive, noun: String, trials: [Trial]) -> [Metric] {
     let cost = Metric(
       "cpuPerOperation", "CPU/\(noun)", .time, better: .lower, in: .speed, standing: costStanding,
       value: { $0.cpu?.nanosecondsPerOperation })
     let rigCost = Metric(
       "rigCPUPerOperation", "rig CPU", .time, better: nil, in: .speed, value: { $0.rig?.cpuNanosecondsPerOperation })
     let throughput = Metric(
-      "throughput", "throughput", .rate, better: isOpenLoop ? nil : .higher, in: .speed,
+      "throughput", "throughput", .rate, better: drive.isAtFixedRate ? nil : .higher, in: .speed,
       standing: { trial, _ in throughputStanding(trial) }, value: { $0.operationsPerSecond })
     // The same for all rows: for people it stands above the table.
     let offered = Metric(
@@ -72,7 +72,7 @@ extension Metric {
     let figures = trials.compactMap(\.figures)
     let classes = Set(figures.flatMap { $0.latencies.keys })
     let ordered = ["added", "all"].filter(classes.contains) + classes.subtracting(["added", "all"]).sorted()
-    let latencies = ordered.flatMap { latency(of: $0, isOpenLoop: isOpenLoop) }
+    let latencies = ordered.flatMap { latency(of: $0, drive) }
     var measures: [Metric] = []
     for measure in figures.flatMap(\.measures) where !measures.contains(where: { $0.key == measure.name }) {
       let name = measure.name
@@ -82,22 +82,27 @@ extension Metric {
         })
     }
     let speed =
-      isOpenLoop ? [cost, rigCost] + latencies + [throughput, offered] : [throughput, cost, rigCost] + latencies
+      switch drive {
+      case .openLoop: [cost, rigCost] + latencies + [throughput, offered]
+      case .closedLoop: [throughput, cost, rigCost] + latencies
+      case .paced: latencies + [cost, throughput]
+      case .flatOut: [throughput, cost] + latencies
+      }
     return speed + measures + memory(noun)
   }
 
-  private static func latency(of name: String, isOpenLoop: Bool) -> [Metric] {
+  private static func latency(of name: String, _ drive: Drive) -> [Metric] {
     let title = name == "all" ? "latency " : "\(name) "
     let percentiles: [(String, String, @Sendable (LatencySummary) -> UInt64?)] = [
       ("p50", "p50", { $0.p50 }), ("p99", "p99", { $0.p99 }), ("p999", "p99.9", { $0.p999 }),
     ]
     return percentiles.compactMap { key, shown, percentile in
-      // In closed loop the far tail is an echo of the load; it stays in run.json.
-      if key == "p999" && (name == "added" || !isOpenLoop) { return nil }
+      // Under a load that follows the model the far tail is an echo of the load; it stays in run.json.
+      if key == "p999" && (name == "added" || !drive.isAtFixedRate) { return nil }
       return Metric(
         "latency.\(name).\(key)", title + shown, .time, better: .lower, in: .speed,
         standing: { trial, figures in
-          latencyStanding(trial, figures, of: name, percentile, isOpenLoop: isOpenLoop)
+          latencyStanding(trial, figures, of: name, percentile, drive)
         },
         value: { $0.latencies[name].flatMap(percentile).map { Double($0) } })
     }
@@ -109,12 +114,10 @@ extension Metric {
     }
     return [
       bytes("steadyPSS", "PSS") { $0.steadyPSSBytes },
-      bytes("aboveIdlePSS", "above idle") { memory in
-        guard let steady = memory.steadyPSSBytes, let idle = memory.idlePSSBytes else { return nil }
-        return steady - idle
-      },
+      bytes("aboveIdlePSS", "above idle") { $0.grownBytes },
       bytes("peakRSS", "peak RSS") { $0.peakRSSBytes },
       bytes("kernelMemory", "kernel") { $0.kernelBytes },
+      bytes("kernelGrowth", "kernel grown") { $0.kernelGrowthBytes },
       Metric("threadsSampled", "threads", .count, better: nil, in: .memory) {
         $0.cpu?.peakThreadsSampled.map { Double($0) }
       },
@@ -141,14 +144,14 @@ extension Metric {
 
   private static func throughputStanding(_ trial: Trial) -> Standing {
     if trial.warnings.contains(.rigSaturated) { return .lowerBound }
-    return trial.warnings.contains(.setByParameters) ? .noClaim : .claimed
+    return trial.warnings.contains(.setByParameters) || trial.warnings.contains(.hostBusy) ? .noClaim : .claimed
   }
 
   private static func latencyStanding(
-    _ trial: Trial, _ figures: Figures, of name: String, _ percentile: (LatencySummary) -> UInt64?, isOpenLoop: Bool
+    _ trial: Trial, _ figures: Figures, of name: String, _ percentile: (LatencySummary) -> UInt64?, _ drive: Drive
   ) -> Standing {
-    let spoilers: Set<Warning> = [.rigSaturated, .rigBusy, .rigLate, .sharedProcessor, .behindOfferedRate]
-    guard isOpenLoop, spoilers.isDisjoint(with: trial.warnings) else { return .noClaim }
+    let spoilers: Set<Warning> = [.rigSaturated, .rigBusy, .rigLate, .sharedProcessor, .behindOfferedRate, .hostBusy]
+    guard drive.isAtFixedRate, spoilers.isDisjoint(with: trial.warnings) else { return .noClaim }
     guard let value = figures.latencies[name].flatMap(percentile), let rig = figures.rig else { return .claimed }
     let own = max(percentile(rig.sendLateness) ?? 0, percentile(rig.backendLateness) ?? 0)
     return value < own ? .noClaim : .claimed

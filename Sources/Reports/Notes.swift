@@ -59,6 +59,9 @@ extension CaseSummary {
       "The rig sent more than 1 % of its requests over 1 ms late, so that latency carries no claim (~)"
     case .sharedProcessor:
       "The rig had no processor of its own, so that latency carries no claim (~)"
+    case .hostBusy:
+      "Other programs or other virtual machines used more than a tenth of a processor within the window, so that "
+        + "throughput and latency carry no claim (~)"
     case .cpuDisagrees:
       "The model's own count of its CPU time and the one from outside differ by more than 5 %, so that cost carries no "
         + "claim (~)"
@@ -74,7 +77,7 @@ extension CaseSummary {
       let scale = Unit.time.scale(for: [largest])
       return "\(significant(largest / scale.size)) \(scale.symbol)"
     }
-    let send = isOpenLoop ? worst(\.sendLateness) : nil
+    let send = drive == .openLoop ? worst(\.sendLateness) : nil
     let parts = [send.map { "sending \($0)" }, worst(\.backendLateness).map { "replying \($0)" }].compactMap { $0 }
     guard !parts.isEmpty else { return nil }
     return "The rig's own lateness at p99, worst trial: \(parts.joined(separator: ", "))."

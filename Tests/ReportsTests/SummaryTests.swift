@@ -56,7 +56,7 @@ func best() throws {
 @Test("in closed loop latency carries no claim, and a saturated rig makes throughput a lower bound")
 func closedLoop() throws {
   let closed = summary(try fixture(), 1)
-  #expect(!closed.isOpenLoop)
+  #expect(closed.drive == .closedLoop)
   #expect(closed.rows[0].metrics["throughput"]?.standing == .noClaim)
   #expect(closed.rows[1].metrics["throughput"]?.standing == .lowerBound)
   #expect(closed.rows[0].metrics["latency.all.p99"]?.standing == .noClaim)

@@ -25,6 +25,28 @@ func geometricMeans() throws {
   #expect(geometricMean([]) == nil)
 }
 
+@Test("the Theil-Sen slope is the median of those between all pairs")
+func slopes() throws {
+  #expect(theilSenSlope([(1, 10), (3, 20)]) == 5)
+  // A line of slope 2 with one odd point, which least squares would follow.
+  #expect(theilSenSlope([(1, 2), (2, 4), (3, 6), (4, 8), (5, 1_000)]) == 2)
+  #expect(theilSenSlope([(1, 5), (2, 5), (1, 9)]) == -2)
+  #expect(theilSenSlope([(1, 5)]) == nil)
+  #expect(theilSenSlope([(1, 5), (1, 6)]) == nil)
+  #expect(theilSenSlope([]) == nil)
+}
+
+@Test("the interval of a mean takes values of either sign, and five of them")
+func meanIntervals() throws {
+  // mean 3, s^2 = 2.5, t(4, 0.975) = 2.776445105: 3 ± 2.776445105 * sqrt(0.5)
+  let interval = try meanInterval([1, 2, 3, 4, 5]).get()
+  #expect(abs(interval.low - (3 - 2.776445105 * 0.5.squareRoot())) < 1e-8)
+  #expect(abs(interval.high - (3 + 2.776445105 * 0.5.squareRoot())) < 1e-8)
+  let around = try meanInterval([-2, -1, 0, 1, 2]).get()
+  #expect(abs(around.low + around.high) < 1e-12 && around.low < 0)
+  #expect(meanInterval([1, 2, 3, 4]) == .failure(.tooFewRounds(have: 4, need: 5)))
+}
+
 @Test("below five rounds a spread has no interval and says how many would do")
 func tooFewRounds() throws {
   let spread = try #require(Spread([3, 1, 2, 5]))

@@ -1,0 +1,165 @@
+// What a further unit takes: the slope of memory over cases that differ only in how many units there are. One case says
+// little, since the runtime's own memory is in it; the slope leaves it out. It is a figure of the run: a slope for each
+// round, and over the rounds an interval like any other figure's.
+
+import ResultFormat
+import Statistics
+import Workloads
+
+struct MarginalMemory: Sendable {
+  /// Bytes a unit.
+  struct Slope: Sendable {
+    /// One per round.
+    let values: [Double]
+    let median: Double
+    let interval: Result<Interval, NoInterval>
+
+    init?(_ values: [Double]) {
+      guard let middle = Statistics.median(values) else { return nil }
+      self.values = values
+      median = middle
+      interval = meanInterval(values)
+    }
+  }
+  struct Row: Sendable {
+    let model: PlannedModel
+    /// What the process had grown by (PSS), and the kernel with it.
+    let user: Slope?
+    let kernel: Slope?
+    let total: Slope?
+
+    var name: String { model.variant.map { "\(model.name) (\($0))" } ?? model.name }
+  }
+
+  let workload: String
+  /// What the cases have in common, as `liveState=1024`.
+  let changes: [String]
+  /// The cases that all rows reached, by units.
+  let cases: [(name: String, units: Int)]
+  let rows: [Row]
+
+  /// One for each family of cases whose headline is memory and that differ in `units` only; none where fewer than two
+  /// counts were reached by all rows that reached any.
+  static func all(of run: Run) -> [MarginalMemory] {
+    var families: [(key: [String: ParameterValue], cases: [PlannedCase])] = []
+    for planned in run.plan.cases where isOfMemory(planned, of: run.plan) && units(of: planned) != nil {
+      var key = planned.parameters
+      key["units"] = nil
+      if let index = families.firstIndex(where: { $0.key == key && $0.cases[0].workload == planned.workload }) {
+        families[index].cases.append(planned)
+      } else {
+        families.append((key, [planned]))
+      }
+    }
+    return families.compactMap { MarginalMemory($0.cases, of: run) }
+  }
+
+  private static func isOfMemory(_ planned: PlannedCase, of plan: Plan) -> Bool {
+    plan.families.contains { $0.case == planned.name && $0.metric == "aboveIdlePSS" }
+  }
+
+  private static func units(of planned: PlannedCase) -> Int? {
+    guard case .integer(let units)? = planned.parameters["units"] else { return nil }
+    return units
+  }
+
+  private init?(_ cases: [PlannedCase], of run: Run) {
+    let names = Set(cases.map(\.name))
+    let good = run.trials.filter { names.contains($0.case) && $0.state == .ok }
+    let models = run.plan.models.filter { model in good.contains { model.isOf($0) } }
+    let common = cases.filter { planned in
+      models.allSatisfy { model in good.contains { $0.case == planned.name && model.isOf($0) } }
+    }
+    let counts = common.compactMap { planned in Self.units(of: planned).map { (name: planned.name, units: $0) } }
+      .sorted { $0.units < $1.units }
+    guard let first = common.first, Set(counts.map(\.units)).count >= 2 else { return nil }
+    workload = first.workload
+    changes = CaseSummary(first, of: run).changes.filter { !$0.hasPrefix("units=") }
+    self.cases = counts
+    rows = models.map { model in
+      let own = good.filter { model.isOf($0) }
+      func slope(_ bytes: (MemoryFigures) -> Int?) -> Slope? {
+        Slope(
+          Set(own.map(\.round)).sorted().compactMap { round in
+            theilSenSlope(
+              counts.flatMap { name, units in
+                own.filter { $0.case == name && $0.round == round }.compactMap { trial in
+                  trial.figures?.memory.flatMap(bytes).map { (x: Double(units), y: Double($0)) }
+                }
+              })
+          })
+      }
+      return Row(
+        model: model, user: slope(\.grownBytes), kernel: slope(\.kernelGrowthBytes),
+        total: slope { memory in memory.grownBytes.flatMap { own in memory.kernelGrowthBytes.map { own + $0 } } })
+    }
+  }
+}
+
+extension PlannedModel {
+  fileprivate func isOf(_ trial: Trial) -> Bool { trial.model == name && trial.variant == variant }
+}
+
+extension MemoryFigures {
+  /// PSS at the window's end above that before the work.
+  var grownBytes: Int? { steadyPSSBytes.flatMap { steady in idlePSSBytes.map { steady - $0 } } }
+}
+
+// MARK: - Showing it
+
+extension Document.Section {
+  init(_ marginal: MarginalMemory, plan: Plan) {
+    name = "\(marginal.workload): marginal memory"
+    question = "What does one more unit take, the runtime's own memory left out?"
+    setting = [
+      "slope over \(marginal.cases.map { grouped($0.units) }.joined(separator: ", ")) units",
+      counted(plan.rounds, "round"),
+    ]
+    setting.append(
+      marginal.changes.isEmpty ? "other parameters at their defaults" : marginal.changes.joined(separator: ", "))
+    tables = [Table(marginal)]
+    idioms = []
+    failures = []
+    let intervals = marginal.rows.compactMap(\.total).compactMap { try? $0.interval.get() }
+    notes = [
+      "Median over the rounds of the Theil-Sen slope; ± half of "
+        + (intervals.isEmpty ? "the range over the rounds." : "the 95 % interval of the mean (Student's t)."),
+      "own: what the process had grown by (PSS); kernel: what stacks, page tables and slab of the whole host had.",
+    ]
+  }
+}
+
+extension Table {
+  fileprivate init(_ marginal: MarginalMemory) {
+    caption = "Memory per unit"
+    columns = [Column(title: "model", isNumeric: false)]
+    rows = marginal.rows.map { [Cell(text: oneLine($0.name))] }
+    let parts: [(String, (MarginalMemory.Row) -> MarginalMemory.Slope?)] = [
+      ("own", { $0.user }), ("kernel", { $0.kernel }), ("together", { $0.total }),
+    ]
+    for (title, part) in parts where marginal.rows.contains(where: { part($0) != nil }) {
+      columns.append(Column(title: title, unit: "B/unit"))
+      let best = marginal.rows.filter { $0.model.variant == nil }.compactMap { part($0)?.median }.min()
+      for (index, row) in marginal.rows.enumerated() {
+        guard let slope = part(row) else {
+          rows[index].append(.none)
+          continue
+        }
+        rows[index].append(
+          Cell(
+            text: significant(slope.median), spread: slope.reach.map { "±\(significant($0))" } ?? "",
+            isBest: marginal.rows.count > 1 && row.model.variant == nil && slope.median == best))
+      }
+    }
+  }
+}
+
+extension MarginalMemory.Slope {
+  /// Half of the interval where there is one, else half of the range, in bytes a unit: a slope may be nearly 0, of which
+  /// nothing is a percentage.
+  fileprivate var reach: Double? {
+    if let interval = try? interval.get() { return (interval.high - interval.low) / 2 }
+    guard values.count > 1, let low = values.min(), let high = values.max() else { return nil }
+    return (high - low) / 2
+  }
+}
