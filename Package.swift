@@ -75,7 +75,7 @@ let package = Package(
     .executableTarget(
       name: "switchyard",
       dependencies: [
-        "Workloads", "ResultFormat", "Statistics", "Harness", "Reports", "CLinux", arguments,
+        "Workloads", "ResultFormat", "Statistics", "Harness", "Reports", "ModelKit", "CLinux", arguments,
       ],
       swiftSettings: swift),
 

@@ -27,7 +27,8 @@ struct CheckModels: AsyncParsableCommand {
     let processors = ProcessorSets(available: ProcessorSets.available())
     processors.confineHarness()
     let runner = CheckRunner(
-      runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
+      runner: TrialRunner(executables: executables, interruption: interruption), processors: processors,
+      iterationsPerMillisecond: Calibration.iterationsPerMillisecond(readings: 5, milliseconds: 5))
     let results = try await runner.run(rows, workloads) { if !json { show($0) } }
     guard let results else {
       complain("interrupted")

@@ -32,7 +32,9 @@ struct Describe: ParsableCommand {
     for rule in workload.rules { print("  \(rule.name): \(rule.meaning)") }
     print("\nChecks of 'switchyard check'")
     for check in workload.checks {
-      print("  \(check.name): \(check.operations) operations\(check.isGated ? ", gated" : "")\n      \(check.purpose)")
+      let least = workload.isServed ? "" : "at least "
+      let gate = check.isGated ? ", gated" : ""
+      print("  \(check.name): \(least)\(check.operations) operations\(gate)\n      \(check.purpose)")
       printChanges(check.changes)
     }
   }

@@ -26,31 +26,71 @@ struct List: AsyncParsableCommand {
 
   func run() async throws {
     switch subject {
-    case .workloads: try listWorkloads()
+    case .workloads: try await listWorkloads()
     case .presets: try listPresets()
     case .models: try await listModels()
     }
   }
 
-  private func listWorkloads() throws {
+  private func listWorkloads() async throws {
+    struct Support: Encodable {
+      var model: String
+      var isSupported: Bool
+      var variants: [String]
+      /// Why it is not.
+      var reason: String?
+    }
     struct Item: Encodable {
       var name: String
       var question: String
       var operation: String
       var isServed: Bool
       var cases: [String]
+      /// The cases of each preset.
+      var presets: [String: [String]]
       var variants: [String]
+      var models: [Support]
     }
-    let items = Workload.all.map {
+    let models = try await describeModels()
+    let items = Workload.all.map { workload in
       Item(
-        name: $0.name, question: $0.question, operation: $0.operation, isServed: $0.isServed,
-        cases: $0.cases.map(\.name), variants: $0.variants.map(\.name))
+        name: workload.name, question: workload.question, operation: workload.operation, isServed: workload.isServed,
+        cases: workload.cases.map(\.name),
+        presets: Dictionary(
+          uniqueKeysWithValues: Preset.allCases.map { preset in
+            (preset.rawValue, workload.cases.filter { $0.presets.contains(preset) }.map(\.name))
+          }),
+        variants: workload.variants.map(\.name),
+        models: models.map { entry in
+          do {
+            let row = try entry.row()
+            let reason = row.unsupportedReason(workload)
+            let support = row.description.workloads.first { $0.workload == workload.name }
+            return Support(
+              model: entry.program.name, isSupported: reason == nil, variants: support?.variants ?? [], reason: reason)
+          } catch {
+            return Support(model: entry.program.name, isSupported: false, variants: [], reason: "\(error)")
+          }
+        })
     }
     if json { return try printJSON(items) }
     for item in items {
       print("\(item.name)\n  \(item.question)")
-      print("  cases: \(item.cases.joined(separator: ", "))")
+      for preset in Preset.allCases {
+        let cases = item.presets[preset.rawValue] ?? []
+        print("  \(preset.rawValue): \(cases.isEmpty ? "no case" : cases.joined(separator: ", "))")
+      }
+      for support in item.models {
+        let variants = support.variants.isEmpty ? "" : " (variants: \(support.variants.joined(separator: ", ")))"
+        print("  \(support.model): \(support.reason.map { "unsupported: \($0)" } ?? "supported\(variants)")")
+      }
     }
+  }
+
+  /// What the models beside this executable, and the guests, say of themselves.
+  private func describeModels() async throws -> [CatalogueEntry] {
+    let executables = try Executables.besideOwn()
+    return try await ModelCatalogue(executables, guests: guests).describe(executables)
   }
 
   private func listPresets() throws {
@@ -58,21 +98,24 @@ struct List: AsyncParsableCommand {
       var name: String
       var rounds: Int
       var warmUpSeconds: Double
-      var windowSeconds: Double
+      var servedWindowSeconds: Double
+      var inProcessWindowSeconds: Double
       var claims: Bool
       var cases: [String]
     }
     let items = Preset.allCases.map { preset in
       Item(
         name: preset.rawValue, rounds: preset.rounds, warmUpSeconds: preset.warmUpSeconds,
-        windowSeconds: preset.windowSeconds, claims: preset.claims,
+        servedWindowSeconds: preset.windowSeconds(isServed: true),
+        inProcessWindowSeconds: preset.windowSeconds(isServed: false), claims: preset.claims,
         cases: Workload.all.flatMap(\.cases).filter { $0.presets.contains(preset) }.map(\.name))
     }
     if json { return try printJSON(items) }
     for item in items {
       print(
-        "\(item.name): \(item.rounds) rounds of \(item.cases.count) cases, \(item.warmUpSeconds) s warm-up and "
-          + "\(item.windowSeconds) s window each; \(item.claims ? "claims" : "indicative, no claims")")
+        "\(item.name): \(item.rounds) rounds of \(item.cases.count) cases, \(item.warmUpSeconds) s warm-up each, a "
+          + "window of \(item.servedWindowSeconds) s where the rig drives and \(item.inProcessWindowSeconds) s where the "
+          + "model does; \(item.claims ? "claims" : "indicative, no claims")")
       print("  cases: \(item.cases.joined(separator: ", "))")
     }
   }
@@ -85,8 +128,7 @@ struct List: AsyncParsableCommand {
       var description: ModelDescription?
       var error: String?
     }
-    let executables = try Executables.besideOwn()
-    let items = try await ModelCatalogue(executables, guests: guests).describe(executables).map { entry in
+    let items = try await describeModels().map { entry in
       var item = Item(name: entry.program.name, path: entry.program.path, isGuest: entry.program.isGuest)
       switch entry.description {
       case .success(let description): item.description = description
@@ -95,7 +137,7 @@ struct List: AsyncParsableCommand {
       return item
     }
     if json { return try printJSON(items) }
-    if items.isEmpty { complain("there are no models beside \(executables.folder): build the package") }
+    if items.isEmpty { complain("there are no models beside this executable: build the package") }
     for item in items {
       print("\(item.name)\(item.isGuest ? " (guest)" : "")")
       if let error = item.error { print("  error: \(error)") }

@@ -12,7 +12,9 @@ struct Switchyard: AsyncParsableCommand {
     discussion: """
       Exit status: 0 all well; 1 a trial or check failed; 2 the command line or an input file is wrong; 130 interrupted.
       """,
-    subcommands: [List.self, Describe.self, RunWorkloads.self, CheckModels.self, Report.self, Validate.self])
+    subcommands: [
+      List.self, Describe.self, RunWorkloads.self, CheckModels.self, Report.self, Validate.self, Doctor.self,
+    ])
 }
 
 /// The exit statuses of the command line.

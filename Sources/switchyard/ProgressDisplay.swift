@@ -9,8 +9,8 @@ final class ProgressDisplay: Sendable {
   private let progress: Mutex<Progress>
   private let isTerminal: Bool
 
-  init(_ plan: Plan) {
-    progress = Mutex(Progress(plan))
+  init(_ progress: Progress) {
+    self.progress = Mutex(progress)
     isTerminal = isatty(STDERR_FILENO) == 1
   }
 

@@ -64,7 +64,7 @@ struct RunWorkloads: AsyncParsableCommand {
     let executables = try Executables.besideOwn()
     let rows = try await models.rows(executables)
     let processors = ProcessorSets(available: ProcessorSets.available())
-    let environment = await RunEnvironment.collect(label: label, processors: processors)
+    var environment = await RunEnvironment.collect(label: label, processors: processors)
     let plan = Plan.make(
       PlanRequest(
         cases: cases, models: rows.map(\.planned), preset: preset,
@@ -73,12 +73,12 @@ struct RunWorkloads: AsyncParsableCommand {
     let folder = output ?? RunFolder.standard(environment, preset: preset.rawValue)
     try RunFolder.make(folder)
     processors.confineHarness()
-    announce(plan, environment, folder)
-
+    environment.iterationsPerMillisecond = Calibration.iterationsPerMillisecond()
     let execution = RunExecution(
       environment: environment, plan: plan, rows: rows, folder: folder,
       runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
-    let display = ProgressDisplay(plan)
+    announce(execution, folder)
+    let display = ProgressDisplay(Progress(plan, skipping: execution.skipped))
     let completion: RunExecution.Completion
     do {
       completion = try await execution.run(display.show)
@@ -90,11 +90,14 @@ struct RunWorkloads: AsyncParsableCommand {
     try conclude(completion, folder)
   }
 
-  private func announce(_ plan: Plan, _ environment: RunEnvironment, _ folder: String) {
-    for warning in environment.warnings { complain("warning: \(warning)") }
+  private func announce(_ execution: RunExecution, _ folder: String) {
+    let plan = execution.plan
+    for warning in execution.environment.warnings { complain("warning: \(warning)") }
     complain(
       "\(plan.trials.count) trials (\(plan.cases.count) cases, \(plan.models.count) models, \(plan.rounds) rounds; "
-        + "seed \(plan.seed)), about \(Progress.words(plan.expectedSeconds)); results go to \(folder)")
+        + "seed \(plan.seed)), about \(Progress.words(execution.expectedSeconds)); results go to \(folder)")
+    let skipped = execution.skipped.count
+    if skipped > 0 { complain("\(skipped) of them take no time: their models decline the workload") }
   }
 
   /// Tables, files and the exit status.

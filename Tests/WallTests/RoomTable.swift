@@ -39,7 +39,7 @@ struct Room {
       "Sources/Reports", "ResultFormat", "Statistics", "Histogram", "Workloads", "Mustache", "Foundation",
       "FoundationEssentials", "Glibc"),
     Room(
-      "Sources/switchyard", "Workloads", "ResultFormat", "Statistics", "Harness", "Reports", "CLinux",
+      "Sources/switchyard", "Workloads", "ResultFormat", "Statistics", "Harness", "Reports", "ModelKit", "CLinux",
       "ArgumentParser", "Foundation", "Glibc", "Synchronization"),
 
     // C and assembly only.
