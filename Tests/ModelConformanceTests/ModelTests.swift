@@ -60,7 +60,7 @@ extension Conformance {
         "--set", "connections=8", "--set", "backendConnections=64", "--set", "rate=300", "--output", run)
       #expect(call.status == 0, call.said)
       let result = try RunOnDisk.read(run)
-      #expect(result.schemaVersion == 1)
+      #expect(result.schemaVersion == 2)
       #expect(result.trials.count == Workload.fanOut.cases.count { $0.presets.contains(.quick) })
       for trial in result.trials {
         #expect(trial.state == "ok", "\(trial)")

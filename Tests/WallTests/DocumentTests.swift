@@ -54,21 +54,29 @@ import Workloads
         let command = try JSONDecoder().decode(ModelCommand.self, from: data)
         if command.command == .trial {
           let trial = try #require(command.trial)
-          #expect(Set(trial.parameters.keys) == Set(Workload.fanOut.parameters.map(\.name)))
-          #expect(try Workload.fanOut.values(trial.parameters) == Workload.fanOut.defaults)
+          if trial.workload == "fan-out" {
+            #expect(Set(trial.parameters.keys) == Set(Workload.fanOut.parameters.map(\.name)))
+            #expect(try Workload.fanOut.values(trial.parameters) == Workload.fanOut.defaults)
+          }
+          #expect((trial.backendPort == nil) == (trial.windowNanoseconds != nil))
+          #expect((trial.warmUpNanoseconds == nil) == (trial.windowNanoseconds == nil))
         }
         names.insert("command \(command.command.rawValue)")
       } else {
         let reply = try JSONDecoder().decode(ModelReply.self, from: data)
         if reply.reply == .edge { #expect(reply.usage != nil && reply.ledger != nil) }
+        if reply.operations != nil {
+          #expect(reply.latencies?["all"]?.isEmpty == false && reply.measures?.isEmpty == false)
+          names.insert("in-process result")
+        }
         if reply.reply == .failure { #expect(reply.failure?.reached == 31_872) }
         names.insert("reply \(reply.reply.rawValue)")
       }
     }
     #expect(
       names == [
-        "command describe", "command trial", "command edge", "command drain", "reply description", "reply ready",
-        "reply edge", "reply result", "reply failure",
+        "command describe", "command trial", "command begin", "command edge", "command drain", "reply description",
+        "reply ready", "reply edge", "reply result", "reply failure", "in-process result",
       ])
   }
 
