@@ -5,7 +5,6 @@ import ArgumentParser
 import CLinux
 import Harness
 import ModelKit
-import Statistics
 
 struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,17 +73,17 @@ struct SampleCost {
   let nanoseconds: Double
   let clockNanoseconds: Double
 
-  /// Medians of several readings.
+  /// The least of several readings of the thread's own CPU time: what others do to it can only add.
   static func measured(readings: Int = 9, samples: Int = 300_000) -> SampleCost {
     let recorder = Recorder()
     let window = Window(opens: 0, closes: .max)
     func cost(_ body: () -> Void) -> Double {
       let costs = (0..<readings).map { _ in
-        let before = monotonicNanoseconds()
+        let before = clinux_thread_cpu_ns()
         body()
-        return Double(monotonicNanoseconds() - before) / Double(samples)
+        return Double(clinux_thread_cpu_ns() - before) / Double(samples)
       }
-      return median(costs) ?? 0
+      return costs.min() ?? 0
     }
     let whole = cost {
       var last = monotonicNanoseconds()
