@@ -59,7 +59,8 @@ struct ServedTrial: Sendable {
       workload: order.workload.name, parameters: order.parameters, seed: order.seed,
       warmUpNanoseconds: order.warmUp.nanoseconds, windowNanoseconds: order.window.nanoseconds,
       patienceNanoseconds: deadlines.patience.nanoseconds, operations: order.operations, isGated: order.isGated,
-      spins: !order.processors.isShared)
+      spins: !order.processors.isShared, workers: order.workers,
+      iterationsPerMillisecond: order.iterationsPerMillisecond)
     await rig.send(command)
     guard let port = try await rig.reply(.listening, within: deadlines.rig).port else {
       throw .failed(.voided, "the rig did not say where it listens")
