@@ -100,7 +100,7 @@ struct CaseSummary: Sendable {
     workload = try? Workload.named(planned.workload)
     let trials = run.trials.filter { $0.case == planned.name }
     drive = Drive(planned, workload, trials)
-    noun = workload?.operation.split(separator: " ").last.map(String.init) ?? "operation"
+    noun = Self.noun(workload?.operation ?? "operation")
     metrics = Metric.all(drive, noun: noun, trials: trials)
 
     var rows: [RowSummary] = []
@@ -117,6 +117,12 @@ struct CaseSummary: Sendable {
     }
     for metric in metrics { Self.markBest(metric, in: &rows) }
     self.rows = rows
+  }
+
+  /// `request` of "answered request", `unit` of "unit created, run and joined".
+  static func noun(_ operation: String) -> String {
+    let words = operation.split(separator: " ")
+    return (words.count > 2 ? words.first : words.last).map(String.init) ?? "operation"
   }
 
   private static func summaries(of trials: [Trial], _ metrics: [Metric]) -> [String: MetricSummary] {

@@ -20,6 +20,8 @@ extension Validation {
       report(place, "its state is 'wrong' and no finding says which rule was broken")
     }
     for (name, ledger) in [("ledger", trial.ledger), ("rigLedger", trial.rigLedger), ("counters", trial.counters)] {
+      // An in-process model's ledger has checksums, which are any 64 bits; its oracle knows which they are.
+      if name == "ledger", (try? Workload.named(trial.workload))?.isServed == false { continue }
       for (count, value) in (ledger?.counts ?? [:]).sorted(by: { $0.key < $1.key }) where value < 0 {
         report("\(place).\(name).\(count)", "\(value) is negative: counts are not")
       }

@@ -120,6 +120,14 @@ func shown() throws {
   #expect(json.contains("\"isInProcess\" : true"))
 }
 
+@Test(
+  "an operation is called by its noun",
+  arguments: [
+    ("answered request", "request"), ("hop", "hop"), ("critical section", "section"),
+    ("unit created, run and joined", "unit"), ("item through all stages", "item"),
+  ])
+func nouns(operation: String, noun: String) { #expect(CaseSummary.noun(operation) == noun) }
+
 @Test("a paced case compares latency and cost, another one throughput")
 func drives() throws {
   let flat = CaseSummary(parkedRun([("a", 1, 1, 10_000)]).plan.cases[0], of: parkedRun([("a", 1, 1, 10_000)]))
