@@ -72,6 +72,27 @@ static inline __attribute__((always_inline)) void gt_pause(void) {
 #endif
 }
 
+// Brings an owner's block, and the frames that its context left beneath it, closer to the processor. `owner` may be 0
+// or one that ended since.
+static inline __attribute__((always_inline)) void gt_prefetch_block(uintptr_t owner) {
+  __builtin_prefetch((const char *)owner, 1);
+  __builtin_prefetch((const char *)owner + 64, 1);
+}
+static inline __attribute__((always_inline)) void gt_prefetch_frames(uintptr_t owner) {
+  if (owner == 0) return;
+  const char *sp = (const char *)((const gt_context *)((const gt_label *)owner + 1))->sp;
+  __builtin_prefetch(sp, 1);
+  __builtin_prefetch(sp + 64, 1);
+  __builtin_prefetch(sp + 128, 1);
+}
+// The block of a stack about to be used anew, and the line beneath it, where the first frame goes.
+static inline __attribute__((always_inline)) void gt_prefetch_fresh(uintptr_t owner) {
+  __builtin_prefetch((const char *)owner - 64, 1);
+  __builtin_prefetch((const char *)owner, 1);
+  __builtin_prefetch((const char *)owner + 64, 1);
+  __builtin_prefetch((const char *)owner + 128, 1);
+}
+
 // The region from which all stacks of the process are cut. Its lower half holds small stacks and its upper half large
 // ones, each at a multiple of its stride, so that a stack pointer alone tells which stack it is on.
 // Written once, before there is any stack. Relaxed: who runs on a stack of the region was started after that, and who
