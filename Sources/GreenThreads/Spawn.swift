@@ -140,8 +140,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
     unit.pointee.deadline = .max
     unit.pointee.waitingFor = nil
     unit.pointee.live = true
-    gt_context_make(
-      unit.contextPointer, unit.stackBottom, unit, { beginUnit($0.unsafelyUnwrapped) }, unit)
+    if gt_sanitizer() != 0 { unit.announceContext() }
+    gt_context_make(unit.contextPointer, unit, { beginUnit($0.unsafelyUnwrapped) }, unit)
     return unit
   }
 
@@ -312,17 +312,16 @@ struct Body<T> {
   init(run: @escaping () throws -> T) { self.run = run }
 }
 
-/// The first frame of every unit. Nothing is left alive in it when it leaves: it never returns.
+/// The first frame of every unit. Returns the context to go on with.
 @usableFromInline
-func beginUnit(_ block: UnsafeMutableRawPointer) {
-  gt_context_entered()
+func beginUnit(_ block: UnsafeMutableRawPointer) -> UnsafeMutablePointer<gt_context> {
   let unit = block.assumingMemoryBound(to: Unit.self)
   unit.pointee.worker.arrive()
   unit.pointee.invoke(unit, false)
-  endUnit(unit)
+  return endUnit(unit)
 }
 
-private func endUnit(_ unit: UnitPointer) -> Never {
+private func endUnit(_ unit: UnitPointer) -> UnsafeMutablePointer<gt_context> {
   if unit.pointee.locals != nil { unit.destroyLocals() }
   if let scope = unit.pointee.scope {
     unit.pointee.scope = nil
@@ -340,10 +339,10 @@ private func endUnit(_ unit: UnitPointer) -> Never {
   }
   if waiting == JoinWord.detached {
     unit.pointee.invoke(unit, true)
-    worker.leaveForGood(unit, detached: true)
+    return worker.leaveForGood(unit, detached: true)
   }
   if let joiner = UnitPointer(bitPattern: waiting), joiner.claim(.event, solo: worker.pointee.solo) {
     worker.makeReady(joiner)
   }
-  worker.leaveForGood(unit, detached: false)
+  return worker.leaveForGood(unit, detached: false)
 }
