@@ -140,7 +140,8 @@ enum {
 int gt_region_reserve(uintptr_t size, uintptr_t least);
 // Consecutive cache colours: the owner of stack n lies (n % gt_colours) * gt_colour_bytes below where the first lies.
 // All stacks are equally aligned, so without it every owner would compete for the same few cache sets.
-enum { gt_colours = 24, gt_colour_bytes = 64 };
+// A power of two, because every look for the current unit computes it.
+enum { gt_colours = 16, gt_colour_bytes = 128 };
 
 enum gt_guard { gt_guard_installed = 0, gt_guard_mprotect = 1, gt_guard_canary = 2 };
 // Makes `count` stacks at `first` usable, each with `guard` inaccessible bytes at its low end. Returns the kind of
