@@ -3,9 +3,10 @@
 import CContextSwitch
 
 extension Worker {
-  /// Stacks of a class that a worker keeps when it gives some away: as many as its queue of fresh units holds, so that
-  /// units that come and go by the thousand never meet the pool. 4 MiB of touched pages.
-  static var stock: Int { 1024 }
+  /// The most stacks of a class that a worker keeps, and how many are left when it gives some away. Units that come and
+  /// go by the thousand never meet the pool; 6 MiB of touched pages at most.
+  static var mostStacks: Int { 1536 }
+  static var stock: Int { 512 }
 }
 
 extension UnsafeMutablePointer where Pointee == Worker {
@@ -13,6 +14,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
   func takeStack(_ stackClass: StackClass) -> UnitPointer? {
     if stackClass == .small, let unit = pointee.freeSmall {
       pointee.freeSmall = unit.pointee.next
+      pointee.freeSmallCount &-= 1
       gt_prefetch_fresh(UInt(bitPattern: unit.pointee.next))
       return unit
     }
@@ -23,10 +25,17 @@ extension UnsafeMutablePointer where Pointee == Worker {
   func takeStackSlowly(_ stackClass: StackClass) -> UnitPointer? {
     if stackClass == .large, let unit = pointee.freeLarge {
       pointee.freeLarge = unit.pointee.next
+      pointee.freeLargeCount &-= 1
       return unit
     }
-    guard let (first, _) = pointee.core.pool(stackClass).take(for: self) else { return nil }
-    if stackClass == .small { pointee.freeSmall = first.pointee.next } else { pointee.freeLarge = first.pointee.next }
+    guard let (first, count) = pointee.core.pool(stackClass).take(for: self) else { return nil }
+    if stackClass == .small {
+      pointee.freeSmall = first.pointee.next
+      pointee.freeSmallCount = count - 1
+    } else {
+      pointee.freeLarge = first.pointee.next
+      pointee.freeLargeCount = count - 1
+    }
     return first
   }
 
@@ -40,17 +49,15 @@ extension UnsafeMutablePointer where Pointee == Worker {
       unit.pointee.next = pointee.freeSmall
       pointee.freeSmall = unit
       pointee.freeSmallCount += 1
-      if pointee.freeSmallCount > 2 * Worker.stock { shareStacks(.small) }
+      if pointee.freeSmallCount > Worker.mostStacks { shareStacks(.small) }
     } else {
       unit.pointee.next = pointee.freeLarge
       pointee.freeLarge = unit
       pointee.freeLargeCount += 1
-      if pointee.freeLargeCount > 2 * Worker.stock { shareStacks(.large) }
+      if pointee.freeLargeCount > Worker.mostStacks { shareStacks(.large) }
     }
   }
 
-  /// Counts recycled stacks only, so a list may be shorter than its count says; then less is given, and the count
-  /// starts anew.
   @inline(never)
   func shareStacks(_ stackClass: StackClass) {
     guard let first = stackClass == .small ? pointee.freeSmall : pointee.freeLarge else { return }

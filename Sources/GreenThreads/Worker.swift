@@ -47,8 +47,8 @@ struct Worker: ~Copyable {
   /// Stacks ready for use, most recently used first, by class.
   @usableFromInline var freeSmall: UnitPointer?
   @usableFromInline var freeLarge: UnitPointer?
-  var freeSmallCount = 0
-  var freeLargeCount = 0
+  @usableFromInline var freeSmallCount = 0
+  @usableFromInline var freeLargeCount = 0
   @usableFromInline var nextUnitID: UInt64
 
   let timers: WheelPointer
