@@ -4,9 +4,10 @@ import GreenThreads
 import Synchronization
 import Testing
 
-@Suite struct RunQueueTests {
+// One after the other: under a sanitizer there is room for few stacks.
+@Suite(.serialized) struct RunQueueTests {
   /// Several times the ring's first capacity; and, in the second, more than the injector passes on at once.
-  @Test(arguments: [3000, 9000])
+  @Test(arguments: [2000, 5000])
   func unitsThatYieldTakeTurnsHoweverManyTheyAre(units: Int) throws {
     let turns = 4
     let order = try Scheduler.run(workers: 1) {
@@ -41,7 +42,7 @@ import Testing
   /// grow.
   @Test(arguments: [2, 4])
   func noUnitIsLostOrRunTwiceWhileRingsGrow(workers: Int) throws {
-    let units = 6000
+    let units = 3000
     let turns = 10
     // The last one counts violations.
     let running = UncheckedBox(UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: units + 1))
@@ -78,7 +79,7 @@ import Testing
   @Test func unitsComeAndGoByTheThousand() throws {
     let sum = try Scheduler.run(workers: 1) {
       var sum = 0
-      for wave in [1, 5000, 10, 2000, 4000] {
+      for wave in [1, 2500, 10, 1700] {
         for stack in [StackClass.small, .large] {
           var all = JoinSet<Int>()
           for i in 0..<wave {
@@ -92,7 +93,7 @@ import Testing
       }
       return sum
     }
-    #expect(sum == [1, 5000, 10, 2000, 4000].reduce(0) { $0 + $1 * ($1 - 1) })
+    #expect(sum == [1, 2500, 10, 1700].reduce(0) { $0 + $1 * ($1 - 1) })
   }
 }
 
