@@ -189,6 +189,12 @@ struct FreshRing: ~Copyable {
   static func head(_ word: UInt64) -> UInt64 { (word &>> 32) & 0xffff }
   @inlinable @inline(__always)
   static func count(_ word: UInt64) -> UInt64 { (tail(word) &- head(word)) & 0xffff }
+  /// One less at the tail, and another version. (`&` binds closer than `&-`: without the inner parentheses the versions
+  /// end at 2^32 - 1 after 32 takes, and a thief that was slow runs a unit a second time.)
+  @inlinable @inline(__always)
+  static func takingNewest(_ word: UInt64) -> UInt64 {
+    ((word &- tailOne) & ~0xffff_ffff) | UInt64(UInt32(truncatingIfNeeded: word) &+ 1)
+  }
   static func advancingHead(_ word: UInt64, by n: UInt64) -> UInt64 {
     (word & ~headMask) | (((head(word) &+ n) & 0xffff) << 32)
   }
@@ -221,7 +227,7 @@ struct FreshRing: ~Copyable {
     var now = word.load(ordering: .relaxed)
     while true {
       guard Self.count(now) != 0 else { return nil }
-      let next = (now &- Self.tailOne & ~UInt64(0xffff_ffff)) | UInt64(UInt32(truncatingIfNeeded: now) &+ 1)
+      let next = Self.takingNewest(now)
       let unit = UnitPointer(bitPattern: slot(Self.tail(now) &- 1).pointee.load(ordering: .relaxed))
       if solo {
         word.store(next, ordering: .relaxed)
