@@ -5,8 +5,12 @@ import CLinux
 import Glibc
 import Synchronization
 
+private let runs = Atomic<UInt64>(0)
+
 @usableFromInline
 struct Core: ~Copyable {
+  /// Tells this run from all others of the process, past and present. Relaxed: nothing else travels with it.
+  let run = runs.add(1, ordering: .relaxed).newValue
   let configuration: Scheduler.Configuration
   @usableFromInline let workerCount: Int
   @usableFromInline let workers: WorkerPointer
