@@ -127,24 +127,32 @@ extension UnsafeMutablePointer where Pointee == Core {
       unit.pointee.worker.pointee.core.pointee.rootEnded.store(true, ordering: .sequentiallyConsistent)
     }
     unit.pointee.joinWord.store(JoinWord.detached, ordering: .relaxed)
-    worker.pointee.counters.unitsStarted.add()
-    pointee.injectorPointer.push(unit)
 
+    // All or none: with fewer threads than workers the run would never see that all of them are idle. So the root comes
+    // last, once nothing can fail any more; with one worker just before its thread, which then need not be roused.
     var failure: Int32 = 0
+    if pointee.configuration.seed == nil { failure = startMonitor() }
+    if failure == 0, pointee.workerCount == 1 { queue(root: unit) }
     for index in 0..<pointee.workerCount where failure == 0 {
       failure = (worker + index).pointee.carrier.startThread()
     }
-    if failure == 0, pointee.configuration.seed == nil { failure = startMonitor() }
     if failure != 0 {
-      // The root may have begun on the threads that did start; it is let finish, so that nothing is torn down under it.
-      if pointee.workers.pointee.carrier.pointee.thread == nil {
-        _ = pointee.injectorPointer.take(1, rest: { _ in })
-        unit.dropBody()
-        throw SchedulerError.threads(errno: failure)
-      }
-      Diagnostics.warn("runs with fewer threads than asked for: \(Errno.describe(failure))")
+      if pointee.workerCount == 1 { _ = pointee.injectorPointer.take(1, rest: { _ in }) }
+      unit.dropBody()
+      stop()
+      joinThreads()
+      throw SchedulerError.threads(errno: failure)
+    }
+    if pointee.workerCount > 1 {
+      queue(root: unit)
+      wakeForInjected()
     }
     joinThreads()
+  }
+
+  private func queue(root unit: UnitPointer) {
+    pointee.workers.pointee.counters.unitsStarted.add()
+    pointee.injectorPointer.push(unit)
   }
 
   private func joinThreads() {
