@@ -138,7 +138,8 @@ struct FreshRing: ~Copyable {
     var now = word.load(ordering: .relaxed)
     while true {
       guard Self.count(now) != 0 else { return nil }
-      let next = (now &- Self.tailOne & ~UInt64(0xffff_ffff)) | UInt64(UInt32(truncatingIfNeeded: now) &+ 1)
+      let version = UInt32(truncatingIfNeeded: now) &+ 1
+      let next = ((now &- Self.tailOne) & ~UInt64(UInt32.max)) | UInt64(version)
       let unit = UnitPointer(bitPattern: slot(Self.tail(now) &- 1).pointee.load(ordering: .relaxed))
       if solo {
         word.store(next, ordering: .relaxed)
