@@ -130,6 +130,9 @@ extension UnsafeMutablePointer where Pointee == Core {
 
     // All or none: with fewer threads than workers the run would never see that all of them are idle. So the root comes
     // last, once nothing can fail any more; with one worker just before its thread, which then need not be roused.
+    // Until it is queued it counts as away: workers that have begun to sleep must not take it for a deadlock.
+    worker.pointee.counters.unitsStarted.add()
+    pointee.unitsAway.add(1, ordering: .sequentiallyConsistent)
     var failure: Int32 = 0
     if pointee.configuration.seed == nil { failure = startMonitor() }
     if failure == 0, pointee.workerCount == 1 { queue(root: unit) }
@@ -151,8 +154,8 @@ extension UnsafeMutablePointer where Pointee == Core {
   }
 
   private func queue(root unit: UnitPointer) {
-    pointee.workers.pointee.counters.unitsStarted.add()
     pointee.injectorPointer.push(unit)
+    pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
   }
 
   private func joinThreads() {
