@@ -86,10 +86,12 @@ public func yield() {
 }
 
 /// A place in a long computation where the unit may be stopped or made to wait its turn. Costs a nanosecond or two.
-/// Throws `CancellationError`, or `DeadlineExceeded` (noticed when the unit's turn is over, every 10 ms or so).
+/// Throws `CancellationError`, or `DeadlineExceeded` (noticed when the unit's turn is over, every 10 ms or so). In a
+/// seeded run others may get a turn at each.
 @inlinable
 public func checkpoint() throws {
   let unit = Unit.current()
+  unit.pointee.worker.explore(unit)
   if unit.isCancelled { throw CancellationError() }
   if unit.pointee.worker.pointee.turnIsOver.load(ordering: .relaxed) { try unit.endTurn() }
 }
