@@ -75,7 +75,8 @@ package enum StackRegion {
     let error = state.withLock { _ in
       // The sanitizers keep shadow memory for every byte of it.
       let size: UInt = gt_sanitizer() != 0 || gt_running_on_valgrind() != 0 ? 4 << 30 : 512 << 30
-      return gt_region_reserve(size, 1 << 30)
+      // The least holds four slabs of small stacks and one of large ones: little, where memory is limited, but it runs.
+      return gt_region_reserve(size, 64 << 20)
     }
     if error < 0 { throw .stackSpace(errno: -error) }
   }
