@@ -67,8 +67,12 @@ extension UnsafeMutablePointer where Pointee == Worker {
     if let cold = keep.pointee.next {
       keep.pointee.next = nil
       var last = cold
-      while let next = last.pointee.next { last = next }
-      pointee.core.pool(stackClass).give(cold, last)
+      var count = 1
+      while let next = last.pointee.next {
+        last = next
+        count += 1
+      }
+      pointee.core.pool(stackClass).give(cold, last, count: count)
     }
     if stackClass == .small {
       pointee.freeSmallCount = Worker.stock

@@ -263,10 +263,11 @@ extension UnsafeMutablePointer where Pointee == Worker {
 
   @discardableResult
   func fireTimers(of wheel: WheelPointer) -> Bool {
-    let (first, count) = wheel.expire(now: pointee.core.now(), solo: pointee.solo)
+    let (units, callbacks, count) = wheel.expire(now: pointee.core.now(), solo: pointee.solo)
     guard count > 0 else { return false }
     pointee.counters.timersFired.add(UInt64(count))
-    makeReady(chain: first)
+    makeReady(chain: units)
+    if let callbacks { start(callbacks) }
     return true
   }
 }
