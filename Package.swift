@@ -91,8 +91,12 @@ let package = Package(
     .testTarget(
       name: "ModelKitTests", dependencies: ["ModelKit", "Workloads", "CLinux", "ResultFormat", histogram],
       swiftSettings: swift),
+    .executableTarget(
+      name: "GreenThreadsChecks", dependencies: ["GreenThreads", "CContextSwitch", "CLinux"],
+      path: "Tests/GreenThreadsChecks", swiftSettings: swift),
     .testTarget(
-      name: "GreenThreadsTests", dependencies: ["GreenThreads", "CContextSwitch", "CLinux"], swiftSettings: swift),
+      name: "GreenThreadsTests", dependencies: ["GreenThreads", "GreenThreadsChecks", "CContextSwitch", "CLinux"],
+      swiftSettings: swift),
     .executableTarget(
       name: "EventLoopChecks", dependencies: ["EventLoop", "CLinux"], path: "Tests/EventLoopChecks",
       swiftSettings: asyncSwift),
@@ -124,7 +128,8 @@ let package = Package(
 if Context.environment["SWITCHYARD_PACKAGE"] == "runtimes" {
   let rooms: Set = [
     "Workloads", "ModelKit", "CLinux", "CJemalloc", "CContextSwitch", "GreenThreads", "EventLoop", "ThreadsModel",
-    "DispatchModel", "GreenThreadsModel", "AsyncLoopModel", "GreenThreadsTests", "EventLoopTests", "EventLoopChecks",
+    "DispatchModel", "GreenThreadsModel", "AsyncLoopModel", "GreenThreadsTests", "GreenThreadsChecks", "EventLoopTests",
+    "EventLoopChecks",
   ]
   package.targets.removeAll { !rooms.contains($0.name) }
   package.products.removeAll { !$0.name.hasPrefix("model-") }

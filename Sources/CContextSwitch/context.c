@@ -19,7 +19,6 @@
 
 void gt_raw_switch(gt_context *from, gt_context *to);
 void gt_raw_switch_jump(gt_context *from, gt_context *to);
-void gt_raw_entry(void);
 
 #define UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation, noinline))
 
@@ -35,15 +34,13 @@ void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_
 void __asan_unpoison_memory_region(void const volatile *address, size_t size);
 #endif
 
-int gt_sanitizer(void) {
 #if GT_TSAN
-  return 1;
+const int gt_sanitizer_word = 1;
 #elif GT_ASAN
-  return 2;
+const int gt_sanitizer_word = 2;
 #else
-  return 0;
+const int gt_sanitizer_word = 0;
 #endif
-}
 
 UNINSTRUMENTED void gt_switch(gt_context *from, gt_context *to) {
 #if GT_TSAN
@@ -69,47 +66,26 @@ UNINSTRUMENTED void gt_switch_jump(gt_context *from, gt_context *to) {
 #endif
 }
 
-UNINSTRUMENTED void gt_switch_final(gt_context *from, gt_context *to) {
+// Called by gt_raw_entry: runs a context from its beginning to its end, and returns the one to go on with.
+UNINSTRUMENTED gt_context *gt_context_run(void *argument, gt_entry entry) {
+#if GT_ASAN
+  __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+  gt_context *to = entry(argument);
 #if GT_TSAN
   __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #elif GT_ASAN
   // A null place to save to frees the fake stack.
   __sanitizer_start_switch_fiber(NULL, to->bottom, to->size);
 #endif
-  gt_raw_switch_jump(from, to);
-  __builtin_trap();
+  return to;
 }
 
-UNINSTRUMENTED void gt_context_entered(void) {
+void gt_context_announce(gt_context *context, void *bottom, void *top) {
 #if GT_ASAN
-  __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
-}
-
-void gt_context_make(gt_context *context, void *bottom, void *top, void (*entry)(void *), void *argument) {
-  void **frame = top;
-#if GT_ASAN
-  // Frames of the previous owner that ended in its final switch never cleaned up their red zones.
+  // Frames of a previous owner that were left by a jump never cleaned up their red zones.
   __asan_unpoison_memory_region(bottom, (size_t)((char *)top - (char *)bottom));
 #endif
-#if defined(__x86_64__)
-  // From low to high: r15 r14 r13 r12 rbx rbp, then the address to go to. After its `ret` the stack pointer is 16 below
-  // the top, a multiple of 16, as it is before any call.
-  *--frame = NULL;
-  *--frame = NULL;
-  *--frame = (void *)gt_raw_entry;
-  *--frame = NULL;             // rbp
-  *--frame = (void *)entry;    // rbx
-  *--frame = argument;         // r12
-  frame -= 3;                  // r13, r14, r15: whatever lies there
-#else
-  frame -= 160 / sizeof(void *);
-  frame[0] = (void *)entry;        // x19
-  frame[1] = argument;             // x20
-  frame[10] = NULL;                // x29
-  frame[11] = (void *)gt_raw_entry; // x30
-#endif
-  context->sp = frame;
   context->bottom = bottom;
   context->size = (size_t)((char *)top - (char *)bottom);
 #if GT_TSAN
@@ -117,7 +93,7 @@ void gt_context_make(gt_context *context, void *bottom, void *top, void (*entry)
 #endif
 }
 
-void gt_context_destroy(gt_context *context) {
+void gt_context_retire(gt_context *context) {
 #if GT_TSAN
   __tsan_destroy_fiber(context->tsan_fiber);
 #endif

@@ -46,8 +46,17 @@
   .cfi_restore x30
   .endm
 
-  SWITCH gt_raw_switch
+  // Continues the context whose registers were restored. One that has not begun is branched to: a `ret` would take an
+  // address from the return predictor that another one's `ret` will need.
+  .macro RESUME
+  adr x9, gt_raw_entry
+  cmp x30, x9
+  b.eq gt_raw_entry
   ret
+  .endm
+
+  SWITCH gt_raw_switch
+  RESUME
   .cfi_endproc
   .size gt_raw_switch, .-gt_raw_switch
 
@@ -59,8 +68,10 @@
   .cfi_endproc
   .size gt_raw_switch_jump, .-gt_raw_switch_jump
 
-  // Where a new stack begins. gt_context_make left the entry point in x19, its argument in x20, and 0 in x29; the
-  // undefined return address tells unwinders and debuggers that there is no caller.
+  // Where a new stack begins, and where it ends. gt_context_make left the entry point in x19, its argument in x20, and 0
+  // in x29; the undefined return address tells unwinders and debuggers that there is no caller. What comes back is the
+  // context to go on with. All calls on this stack have returned by then, so the return predictor stands where it stood
+  // when the stack was entered: the context that started this one and waits for it finds its own returns predicted.
   .globl gt_raw_entry
   .type gt_raw_entry, %function
   .p2align 4
@@ -69,9 +80,23 @@ gt_raw_entry:
   .cfi_undefined x30
   bti jc
   mov x0, x20
+  mov x1, x19
   mov x30, xzr
-  blr x19
-  brk #1
+  bl gt_context_run
+  ldr x9, [x0]
+  mov sp, x9
+  ldp x19, x20, [sp, #0]
+  ldp x21, x22, [sp, #16]
+  ldp x23, x24, [sp, #32]
+  ldp x25, x26, [sp, #48]
+  ldp x27, x28, [sp, #64]
+  ldp x29, x30, [sp, #80]
+  ldp d8, d9, [sp, #96]
+  ldp d10, d11, [sp, #112]
+  ldp d12, d13, [sp, #128]
+  ldp d14, d15, [sp, #144]
+  add sp, sp, #SAVED
+  RESUME
   .cfi_endproc
   .size gt_raw_entry, .-gt_raw_entry
 #endif

@@ -4,6 +4,30 @@
 #if defined(__x86_64__)
   .text
 
+  // Continues the context whose saved registers rsp points to. One that has not begun is jumped to: a `ret` would take
+  // an address from the return predictor that another one's `ret` will need.
+  .macro RESUME
+  popq %r15
+  .cfi_adjust_cfa_offset -8
+  popq %r14
+  .cfi_adjust_cfa_offset -8
+  popq %r13
+  .cfi_adjust_cfa_offset -8
+  popq %r12
+  .cfi_adjust_cfa_offset -8
+  popq %rbx
+  .cfi_adjust_cfa_offset -8
+  popq %rbp
+  .cfi_adjust_cfa_offset -8
+  leaq gt_raw_entry(%rip), %rcx
+  cmpq %rcx, (%rsp)
+  je 1f
+  ret
+1:
+  addq $8, %rsp
+  jmp gt_raw_entry
+  .endm
+
   .globl gt_raw_switch
   .type gt_raw_switch, @function
   .p2align 4
@@ -23,19 +47,7 @@ gt_raw_switch:
   .cfi_adjust_cfa_offset 8
   movq %rsp, (%rdi)
   movq (%rsi), %rsp
-  popq %r15
-  .cfi_adjust_cfa_offset -8
-  popq %r14
-  .cfi_adjust_cfa_offset -8
-  popq %r13
-  .cfi_adjust_cfa_offset -8
-  popq %r12
-  .cfi_adjust_cfa_offset -8
-  popq %rbx
-  .cfi_adjust_cfa_offset -8
-  popq %rbp
-  .cfi_adjust_cfa_offset -8
-  ret
+  RESUME
   .cfi_endproc
   .size gt_raw_switch, .-gt_raw_switch
 
@@ -79,8 +91,10 @@ gt_raw_switch_jump:
   .cfi_endproc
   .size gt_raw_switch_jump, .-gt_raw_switch_jump
 
-  // Where a new stack begins. gt_context_make left the entry point in rbx and its argument in r12, and 0 in rbp; the
-  // undefined return address tells unwinders and debuggers that there is no caller.
+  // Where a new stack begins, and where it ends. gt_context_make left the entry point in rbx and its argument in r12, and
+  // 0 in rbp; the undefined return address tells unwinders and debuggers that there is no caller. What comes back is the
+  // context to go on with. All calls on this stack have returned by then, so the return predictor stands where it stood
+  // when the stack was entered: the context that started this one and waits for it finds its own returns predicted.
   .globl gt_raw_entry
   .type gt_raw_entry, @function
   .p2align 4
@@ -88,8 +102,10 @@ gt_raw_entry:
   .cfi_startproc
   .cfi_undefined %rip
   movq %r12, %rdi
-  callq *%rbx
-  ud2
+  movq %rbx, %rsi
+  callq gt_context_run
+  movq (%rax), %rsp
+  RESUME
   .cfi_endproc
   .size gt_raw_entry, .-gt_raw_entry
 #endif

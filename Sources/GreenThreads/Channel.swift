@@ -31,15 +31,33 @@ public final class Channel<Element: Sendable>: @unchecked Sendable {
   @inlinable
   public func send(_ value: consuming Element, timeout: Duration? = nil) throws {
     let unit = Unit.current()
+    unit.pointee.worker.explore(unit)
     let worker = unit.pointee.worker
-    worker.explore(unit)
+    let solo = worker.pointee.solo
+    state.pointee.lock.lock(solo: solo)
+    if !state.pointee.isClosed {
+      if state.pointee.receivers.first != nil, let receiver = state.pointee.receivers.grantFirst(solo: solo) {
+        let partner = receiver.pointee.unit
+        receiver.pointee.payload.unsafelyUnwrapped.assumingMemoryBound(to: Element?.self).pointee = consume value
+        state.pointee.lock.unlock(solo: solo)
+        return worker.makeReady(partner)
+      }
+      if state.pointee.count < state.pointee.capacity {
+        state.append(consume value)
+        return state.pointee.lock.unlock(solo: solo)
+      }
+    }
+    try sendOrWait(consume value, unit, until: timeout == nil ? .max : unit.deadline(after: timeout))
+  }
+
+  /// Called with the lock held.
+  @inlinable @inline(never)
+  func sendOrWait(_ value: consuming Element, _ unit: UnitPointer, until end: UInt64) throws {
     var cell: Element? = consume value
-    let end = timeout == nil ? .max : unit.deadline(after: timeout)
     try withUnsafeMutablePointer(to: &cell) { cell in
       while true {
         let worker = unit.pointee.worker
         let solo = worker.pointee.solo
-        state.pointee.lock.lock(solo: solo)
         switch state.offer(cell, solo: solo) {
         case .done(let partner):
           state.pointee.lock.unlock(solo: solo)
@@ -50,6 +68,7 @@ public final class Channel<Element: Sendable>: @unchecked Sendable {
           throw ChannelClosed()
         case .wait:
           if try state.wait(unit, UnsafeMutableRawPointer(cell), sends: true, until: end) { return }
+          state.pointee.lock.lock(solo: unit.pointee.worker.pointee.solo)
         }
       }
     }
@@ -60,13 +79,24 @@ public final class Channel<Element: Sendable>: @unchecked Sendable {
   public func receive(timeout: Duration? = nil) throws -> Element? {
     let unit = Unit.current()
     unit.pointee.worker.explore(unit)
+    let solo = unit.pointee.worker.pointee.solo
+    state.pointee.lock.lock(solo: solo)
+    if state.pointee.count > 0, state.pointee.senders.first == nil {
+      let value = state.removeFirst()
+      state.pointee.lock.unlock(solo: solo)
+      return value
+    }
+    return try receiveOrWait(unit, until: timeout == nil ? .max : unit.deadline(after: timeout))
+  }
+
+  /// Called with the lock held.
+  @inlinable @inline(never)
+  func receiveOrWait(_ unit: UnitPointer, until end: UInt64) throws -> Element? {
     var cell: Element?
-    let end = timeout == nil ? .max : unit.deadline(after: timeout)
     try withUnsafeMutablePointer(to: &cell) { cell in
       while true {
         let worker = unit.pointee.worker
         let solo = worker.pointee.solo
-        state.pointee.lock.lock(solo: solo)
         switch state.accept(cell, solo: solo) {
         case .done(let partner):
           state.pointee.lock.unlock(solo: solo)
@@ -78,6 +108,7 @@ public final class Channel<Element: Sendable>: @unchecked Sendable {
         case .wait:
           // Granted by a sender, with the value in the cell, or by `close`, with none.
           if try state.wait(unit, UnsafeMutableRawPointer(cell), sends: false, until: end) { return }
+          state.pointee.lock.lock(solo: unit.pointee.worker.pointee.solo)
         }
       }
     }
@@ -144,20 +175,17 @@ extension UnsafeMutablePointer where Pointee: ~Copyable {
       return .done(receiver.pointee.unit)
     }
     guard pointee.count < pointee.capacity else { return .wait }
-    append(cell)
+    append(cell.pointee.take().unsafelyUnwrapped)
     return .done(nil)
   }
 
   @inlinable @inline(__always)
   func accept<E>(_ cell: UnsafeMutablePointer<E?>, solo: Bool) -> Transfer where Pointee == ChannelState<E> {
     if pointee.count > 0 {
-      cell.pointee = (pointee.buffer + pointee.head).move()
-      pointee.head += 1
-      if pointee.head == pointee.capacity { pointee.head = 0 }
-      pointee.count -= 1
+      cell.pointee = removeFirst()
       // A sender that waited for room: its value takes it.
       guard pointee.senders.first != nil, let sender = pointee.senders.grantFirst(solo: solo) else { return .done(nil) }
-      append(sender.pointee.payload.unsafelyUnwrapped.assumingMemoryBound(to: E?.self))
+      append(sender.pointee.payload.unsafelyUnwrapped.assumingMemoryBound(to: E?.self).pointee.take().unsafelyUnwrapped)
       return .done(sender.pointee.unit)
     }
     if pointee.senders.first != nil, let sender = pointee.senders.grantFirst(solo: solo) {
@@ -168,11 +196,20 @@ extension UnsafeMutablePointer where Pointee: ~Copyable {
   }
 
   @inlinable @inline(__always)
-  func append<E>(_ cell: UnsafeMutablePointer<E?>) where Pointee == ChannelState<E> {
+  func append<E>(_ value: consuming E) where Pointee == ChannelState<E> {
     var tail = pointee.head &+ pointee.count
     if tail >= pointee.capacity { tail &-= pointee.capacity }
-    (pointee.buffer + tail).initialize(to: cell.pointee.take().unsafelyUnwrapped)
+    (pointee.buffer + tail).initialize(to: value)
     pointee.count &+= 1
+  }
+
+  @inlinable @inline(__always)
+  func removeFirst<E>() -> E where Pointee == ChannelState<E> {
+    let value = (pointee.buffer + pointee.head).move()
+    pointee.head &+= 1
+    if pointee.head == pointee.capacity { pointee.head = 0 }
+    pointee.count &-= 1
+    return value
   }
 
   /// Releases the lock and waits to be granted. False: try again.

@@ -5,8 +5,12 @@ import CLinux
 import Glibc
 import Synchronization
 
+private let runs = Atomic<UInt64>(0)
+
 @usableFromInline
 struct Core: ~Copyable {
+  /// Tells this run from all others of the process, past and present. Relaxed: nothing else travels with it.
+  let run = runs.add(1, ordering: .relaxed).newValue
   let configuration: Scheduler.Configuration
   @usableFromInline let workerCount: Int
   @usableFromInline let workers: WorkerPointer
@@ -123,24 +127,35 @@ extension UnsafeMutablePointer where Pointee == Core {
       unit.pointee.worker.pointee.core.pointee.rootEnded.store(true, ordering: .sequentiallyConsistent)
     }
     unit.pointee.joinWord.store(JoinWord.detached, ordering: .relaxed)
-    worker.pointee.counters.unitsStarted.add()
-    pointee.injectorPointer.push(unit)
 
+    // All or none: with fewer threads than workers the run would never see that all of them are idle. So the root comes
+    // last, once nothing can fail any more; with one worker just before its thread, which then need not be roused.
+    // Until it is queued it counts as away: workers that have begun to sleep must not take it for a deadlock.
+    worker.pointee.counters.unitsStarted.add()
+    pointee.unitsAway.add(1, ordering: .sequentiallyConsistent)
     var failure: Int32 = 0
+    if pointee.configuration.seed == nil { failure = startMonitor() }
+    if failure == 0, pointee.workerCount == 1 { queue(root: unit) }
     for index in 0..<pointee.workerCount where failure == 0 {
       failure = (worker + index).pointee.carrier.startThread()
     }
-    if failure == 0, pointee.configuration.seed == nil { failure = startMonitor() }
     if failure != 0 {
-      // The root may have begun on the threads that did start; it is let finish, so that nothing is torn down under it.
-      if pointee.workers.pointee.carrier.pointee.thread == nil {
-        _ = pointee.injectorPointer.take(1, rest: { _ in })
-        unit.dropBody()
-        throw SchedulerError.threads(errno: failure)
-      }
-      Diagnostics.warn("runs with fewer threads than asked for: \(Errno.describe(failure))")
+      if pointee.workerCount == 1 { _ = pointee.injectorPointer.take(1, rest: { _ in }) }
+      unit.dropBody()
+      stop()
+      joinThreads()
+      throw SchedulerError.threads(errno: failure)
+    }
+    if pointee.workerCount > 1 {
+      queue(root: unit)
+      wakeForInjected()
     }
     joinThreads()
+  }
+
+  private func queue(root unit: UnitPointer) {
+    pointee.injectorPointer.push(unit)
+    pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
   }
 
   private func joinThreads() {

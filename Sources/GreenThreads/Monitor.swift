@@ -3,7 +3,7 @@
 // It takes workers from threads that stay in a `blocking` section, reports units that hog their worker, asks such units
 // to give way at their next `checkpoint`, and rouses a sleeper where a runnable unit waits behind one that computes. It
 // looks every 20 µs while it finds something to do, and backs off to 10 ms (the intervals of Go's sysmon); while all
-// workers sleep it sleeps too.
+// workers sleep it sleeps too. On its way it gives the memory of idle stacks back to the system.
 //
 // Its looks are switches that the program did not ask for: a server whose only worker naps two thousand times a second
 // paid one and a half of them for each request while the monitor started to look every 20 µs after each nap. One worker
@@ -66,12 +66,17 @@ extension UnsafeMutablePointer where Pointee == Core {
     // After a park comes a rest by the clock: on one processor the monitor only runs while the worker naps, and would
     // find it asleep each time.
     var hasRested = true
+    var trimmedAt = clinux_monotonic_ns()
     let hogNanoseconds = pointee.configuration.hogThreshold.map { UInt64(clamping: $0.wholeNanoseconds) } ?? .max
     while !pointee.stopping.load(ordering: .acquiring) {
       var acted = false
       let now = clinux_monotonic_ns()
       for i in 0..<n {
         acted = watch(pointee.workers + i, &watched[i], now: now, hogNanoseconds: hogNanoseconds) || acted
+      }
+      if now &- trimmedAt >= Self.trimInterval {
+        trimStacks()
+        trimmedAt = now
       }
       if acted {
         idleRounds = 0
@@ -86,7 +91,8 @@ extension UnsafeMutablePointer where Pointee == Core {
         if pointee.sleeping.load(ordering: .sequentiallyConsistent) == n,
           !pointee.stopping.load(ordering: .sequentiallyConsistent)
         {
-          _ = clinux_futex_wait(pointee.monitorState.futexWord, MonitorState.parked, -1)
+          let limit = hasIdleStacks ? Int64(Self.trimInterval) : -1
+          _ = clinux_futex_wait(pointee.monitorState.futexWord, MonitorState.parked, limit)
         }
         pointee.monitorState.store(MonitorState.looking, ordering: .relaxed)
         if n > 1 {

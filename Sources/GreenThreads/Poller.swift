@@ -64,8 +64,9 @@ final class Poller: @unchecked Sendable {
       close(epoll)
       throw .poller(errno: -interruption)
     }
-    // Edge-triggered: each write is a new edge, and the counter never needs to be read.
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_ADD, interruption, EPOLLIN.rawValue | EPOLLET.rawValue, 0)
+    // Level-triggered, and read by the sleeper alone: an edge could be taken by a busy worker's look at the same epoll,
+    // and whoever was to be roused would sleep on.
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_ADD, interruption, EPOLLIN.rawValue, 0)
     return Poller(epoll: epoll, interruption: interruption)
   }
 
@@ -96,6 +97,12 @@ final class Poller: @unchecked Sendable {
   func interrupt() {
     var one: UInt64 = 1
     _ = clinux_write(interruption, &one, 8)
+  }
+
+  /// The interruption has reached the sleeper.
+  private func settle() {
+    var count: UInt64 = 0
+    _ = clinux_read(interruption, &count, 8)
   }
 
   /// The entry of a new descriptor, or a negative errno. Nil: this kind of file is always ready (EPERM).
@@ -139,14 +146,19 @@ final class Poller: @unchecked Sendable {
     entries.pointee.lock.unlock()
   }
 
-  /// Waits for events and hands the units that they wake to `wake`. One caller at a time. Returns how many events.
+  /// Waits for events and hands the units that they wake to `wake`. Returns how many events.
+  /// - Parameter sleeper: whether an interruption is meant for the caller, of whom there is one at a time.
   fileprivate func wait(
-    _ events: UnsafeMutablePointer<epoll_event>, capacity: Int, timeout: Int64, solo: Bool, wake: (UnitPointer) -> Void
+    _ events: UnsafeMutablePointer<epoll_event>, capacity: Int, timeout: Int64, sleeper: Bool, solo: Bool,
+    wake: (UnitPointer) -> Void
   ) -> Int {
     let n = Int(clinux_epoll_wait(epoll, events, Int32(capacity), timeout))
     guard n > 0 else { return 0 }
     for i in 0..<n {
-      guard let entry = PollEntryPointer(bitPattern: UInt(events[i].data.u64)) else { continue }
+      guard let entry = PollEntryPointer(bitPattern: UInt(events[i].data.u64)) else {
+        if sleeper { settle() }
+        continue
+      }
       let what = events[i].events
       let gone = EPOLLERR.rawValue | EPOLLHUP.rawValue
       if what & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | gone) != 0,
@@ -194,12 +206,13 @@ extension UnsafeMutablePointer where Pointee == Worker {
     pointee.counters.syscalls.add()
     if solo || timeout != 0 {
       events = pointee.core.pointee.poller.wait(
-        pointee.core.pointee.poller.sharedEvents, capacity: Poller.capacity, timeout: timeout, solo: solo, wake: wake)
+        pointee.core.pointee.poller.sharedEvents, capacity: Poller.capacity, timeout: timeout, sleeper: true,
+        solo: solo, wake: wake)
     } else {
       // Another worker may be waiting with the shared buffer. Small, since this runs on units' stacks too.
       events = withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 32) {
         pointee.core.pointee.poller.wait(
-          $0.baseAddress.unsafelyUnwrapped, capacity: 32, timeout: 0, solo: solo, wake: wake)
+          $0.baseAddress.unsafelyUnwrapped, capacity: 32, timeout: 0, sleeper: false, solo: solo, wake: wake)
       }
     }
     pointee.counters.events.add(UInt64(events))

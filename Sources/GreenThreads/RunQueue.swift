@@ -1,12 +1,16 @@
-// The two queues of a worker. Both are bounded rings; what does not fit goes to the injector, which all workers share.
+// The two queues of a worker. What does not fit goes to the injector, which all workers share.
 //
 // `ReadyRing` is first in, first out, for units that yielded or were woken in numbers: the ring of Go and tokio, whose
-// owner pushes with a plain store and whose thieves take half with one compare-and-swap.
+// owner pushes with a plain store and whose thieves take half with one compare-and-swap. It grows as the deque of Chase
+// and Lev does ("Dynamic circular work-stealing deque", SPAA 2005). A bounded one passes its overflow on in a list that
+// is linked through the units, and whoever walks that waits for one cold unit after the other: 100,000 units that yield
+// took 540 ns each. The slots of an array say what comes next, so that it can be fetched ahead.
 //
 // `FreshRing` is for units that have not run yet: last in, first out for its owner, so that a fork-join tree is walked
 // depth first and has one branch of it alive rather than one level (a first-in-first-out scheduler runs out of memory
 // on a tree of a million leaves), while thieves take the oldest, which are the largest subtrees.
 
+import CContextSwitch
 import Synchronization
 
 /// Slots are read by thieves while the owner may overwrite them, hence atomic; the value is only believed if the
@@ -19,32 +23,95 @@ private func makeSlots(_ count: Int) -> RingSlots {
   return slots
 }
 
+/// The address of a ring's slots, with the logarithm of their number in the bits that alignment leaves free: one word,
+/// so that a thief never has the one without the other.
 @usableFromInline
-struct ReadyRing: ~Copyable {
-  @usableFromInline static var capacity: UInt32 { 1024 }
-  @usableFromInline let head = Atomic<UInt32>(0)
-  @usableFromInline let tail = Atomic<UInt32>(0)
-  @usableFromInline let slots: RingSlots
-
-  init() { slots = makeSlots(Int(Self.capacity)) }
-  deinit { slots.deallocate() }
+struct RingStorage {
+  @usableFromInline let word: UInt
 
   @inlinable @inline(__always)
-  borrowing func slot(_ index: UInt32) -> RingSlots { slots + Int(index & (Self.capacity - 1)) }
+  init(word: UInt) { self.word = word }
+
+  /// In front of the slots lies the storage outgrown by this one, from which thieves may still be reading.
+  init(shift: UInt, outgrown: UInt) {
+    let count = 1 << Int(shift)
+    let header = UnsafeMutableRawPointer.allocate(byteCount: 64 + count * MemoryLayout<UInt>.stride, alignment: 64)
+    header.storeBytes(of: outgrown, as: UInt.self)
+    let slots = (header + 64).bindMemory(to: Atomic<UInt>.self, capacity: count)
+    for i in 0..<count { (slots + i).initialize(to: Atomic(0)) }
+    word = UInt(bitPattern: slots) | shift
+  }
+
+  @inlinable @inline(__always)
+  var capacity: UInt32 { 1 &<< UInt32(truncatingIfNeeded: word & 63) }
+
+  @inlinable @inline(__always)
+  func slot(_ index: UInt32) -> RingSlots {
+    RingSlots(bitPattern: word & ~63).unsafelyUnwrapped + Int(index & (capacity &- 1))
+  }
+
+  /// Together with all those outgrown.
+  func free() {
+    let header = UnsafeMutableRawPointer(bitPattern: (word & ~63) - 64).unsafelyUnwrapped
+    let outgrown = header.load(as: UInt.self)
+    header.deallocate()
+    if outgrown != 0 { RingStorage(word: outgrown).free() }
+  }
+}
+
+@usableFromInline
+struct ReadyRing: ~Copyable {
+  static var leastShift: UInt { 10 }
+  /// 8 MiB of slots. What comes on top goes to the injector.
+  static var mostShift: UInt { 20 }
+  /// A queue longer than this has left the cache when its turn comes; a unit is then fetched this far ahead.
+  @usableFromInline static var fetchDistance: UInt32 { 8 }
+  @usableFromInline static var fetchThreshold: UInt32 { 1024 }
+
+  @usableFromInline let head = Atomic<UInt32>(0)
+  @usableFromInline let tail = Atomic<UInt32>(0)
+  /// A `RingStorage`.
+  @usableFromInline let storage: Atomic<UInt>
+
+  init() { storage = Atomic(RingStorage(shift: Self.leastShift, outgrown: 0).word) }
+
+  deinit { RingStorage(word: storage.load(ordering: .relaxed)).free() }
 
   @inlinable @inline(__always)
   var isEmpty: Bool { head.load(ordering: .relaxed) == tail.load(ordering: .relaxed) }
 
   var count: Int { Int(tail.load(ordering: .acquiring) &- head.load(ordering: .acquiring)) }
 
+  /// Owner only: how many more fit without growth.
+  var room: Int { Int(RingStorage(word: storage.load(ordering: .relaxed)).capacity) - count }
+
   /// Owner only. False when full. The release of `tail` publishes the slot, and all that the unit's waker wrote.
   /// Acquire of `head`: a thief has read the slot that is about to be overwritten.
   @inlinable @inline(__always)
   borrowing func push(_ unit: UnitPointer) -> Bool {
     let t = tail.load(ordering: .relaxed)
-    guard t &- head.load(ordering: .acquiring) < Self.capacity else { return false }
-    slot(t).pointee.store(UInt(bitPattern: unit), ordering: .relaxed)
+    let now = RingStorage(word: storage.load(ordering: .relaxed))
+    guard t &- head.load(ordering: .acquiring) < now.capacity else { return false }
+    now.slot(t).pointee.store(UInt(bitPattern: unit), ordering: .relaxed)
     tail.store(t &+ 1, ordering: .releasing)
+    return true
+  }
+
+  /// Owner only, when full. False: it may not grow any more.
+  ///
+  /// Release publishes the copied slots. A thief that still has the old ones reads what is true of them: nobody writes
+  /// there any more, and its compare-and-swap of `head` tells whether those units are still to be had.
+  borrowing func grow() -> Bool {
+    let old = RingStorage(word: storage.load(ordering: .relaxed))
+    guard old.capacity < 1 << Self.mostShift else { return false }
+    let new = RingStorage(shift: (old.word & 63) + 1, outgrown: old.word)
+    let t = tail.load(ordering: .relaxed)
+    var i = head.load(ordering: .relaxed)
+    while i != t {
+      new.slot(i).pointee.store(old.slot(i).pointee.load(ordering: .relaxed), ordering: .relaxed)
+      i &+= 1
+    }
+    storage.store(new.word, ordering: .releasing)
     return true
   }
 
@@ -52,9 +119,12 @@ struct ReadyRing: ~Copyable {
   @inlinable @inline(__always)
   borrowing func pop(solo: Bool) -> UnitPointer? {
     var h = head.load(ordering: .relaxed)
+    let now = RingStorage(word: storage.load(ordering: .relaxed))
     while true {
-      guard h != tail.load(ordering: .relaxed) else { return nil }
-      let unit = UnitPointer(bitPattern: slot(h).pointee.load(ordering: .relaxed))
+      let available = tail.load(ordering: .relaxed) &- h
+      guard available != 0 else { return nil }
+      let unit = UnitPointer(bitPattern: now.slot(h).pointee.load(ordering: .relaxed))
+      if available > Self.fetchThreshold { fetchAhead(of: h, now) }
       if solo {
         head.store(h &+ 1, ordering: .relaxed)
         return unit
@@ -65,18 +135,29 @@ struct ReadyRing: ~Copyable {
     }
   }
 
-  /// Any other worker: moves half of this ring to the thief's, which is empty and owned by the caller. Returns how many.
+  /// First the block, a little later the frames, whose place the block knows. Blocks are never unmapped, and a value
+  /// that is out of date does no harm here.
+  @inlinable @inline(__always)
+  borrowing func fetchAhead(of h: UInt32, _ now: RingStorage) {
+    gt_prefetch_block(now.slot(h &+ Self.fetchDistance).pointee.load(ordering: .relaxed))
+    gt_prefetch_frames(now.slot(h &+ Self.fetchDistance / 2).pointee.load(ordering: .relaxed))
+  }
+
+  /// Any other worker: moves half of this ring, as far as it fits, to the thief's, which is empty and owned by the
+  /// caller. Returns how many. Acquire of `storage` after `tail`: it holds all the units that `tail` speaks of.
   borrowing func steal(into thief: borrowing ReadyRing) -> Int {
+    let target = RingStorage(word: thief.storage.load(ordering: .relaxed))
     while true {
       let h = head.load(ordering: .acquiring)
       let available = tail.load(ordering: .acquiring) &- h
+      let source = RingStorage(word: storage.load(ordering: .acquiring))
       // More than the ring holds: `head` was read before, `tail` after a lap.
-      if available > Self.capacity { continue }
+      if available > source.capacity { continue }
       guard available > 0 else { return 0 }
-      let n = available - available / 2
+      let n = min(available - available / 2, target.capacity)
       let start = thief.tail.load(ordering: .relaxed)
       for i in 0..<n {
-        thief.slot(start &+ i).pointee.store(slot(h &+ i).pointee.load(ordering: .relaxed), ordering: .relaxed)
+        target.slot(start &+ i).pointee.store(source.slot(h &+ i).pointee.load(ordering: .relaxed), ordering: .relaxed)
       }
       if head.compareExchange(expected: h, desired: h &+ n, ordering: .acquiringAndReleasing).exchanged {
         thief.tail.store(start &+ n, ordering: .releasing)
@@ -88,7 +169,9 @@ struct ReadyRing: ~Copyable {
 
 @usableFromInline
 struct FreshRing: ~Copyable {
-  @usableFromInline static var capacity: UInt64 { 256 }
+  @usableFromInline static var capacity: UInt64 { 1024 }
+  /// How many change hands at once: a kilobyte of slots.
+  static var largestTheft: UInt64 { 128 }
   /// tail (16 bits) | head (16 bits) | version (32 bits). One word, so that the owner can take from the end at which it
   /// pushes. The version changes with every such take: a slot may then be refilled while head and tail look the same.
   @usableFromInline let word = Atomic<UInt64>(0)
@@ -106,6 +189,12 @@ struct FreshRing: ~Copyable {
   static func head(_ word: UInt64) -> UInt64 { (word &>> 32) & 0xffff }
   @inlinable @inline(__always)
   static func count(_ word: UInt64) -> UInt64 { (tail(word) &- head(word)) & 0xffff }
+  /// One less at the tail, and another version. (`&` binds closer than `&-`: without the inner parentheses the versions
+  /// end at 2^32 - 1 after 32 takes, and a thief that was slow runs a unit a second time.)
+  @inlinable @inline(__always)
+  static func takingNewest(_ word: UInt64) -> UInt64 {
+    ((word &- tailOne) & ~0xffff_ffff) | UInt64(UInt32(truncatingIfNeeded: word) &+ 1)
+  }
   static func advancingHead(_ word: UInt64, by n: UInt64) -> UInt64 {
     (word & ~headMask) | (((head(word) &+ n) & 0xffff) << 32)
   }
@@ -138,7 +227,7 @@ struct FreshRing: ~Copyable {
     var now = word.load(ordering: .relaxed)
     while true {
       guard Self.count(now) != 0 else { return nil }
-      let next = (now &- Self.tailOne & ~UInt64(0xffff_ffff)) | UInt64(UInt32(truncatingIfNeeded: now) &+ 1)
+      let next = Self.takingNewest(now)
       let unit = UnitPointer(bitPattern: slot(Self.tail(now) &- 1).pointee.load(ordering: .relaxed))
       if solo {
         word.store(next, ordering: .relaxed)
@@ -150,14 +239,14 @@ struct FreshRing: ~Copyable {
     }
   }
 
-  /// Any worker: hands the older half to `take`, in order of age. Returns how many.
+  /// Any worker: hands the older half, or the largest theft, to `take`, in order of age. Returns how many.
   borrowing func takeOldestHalf(_ take: (UnitPointer) -> Void) -> Int {
-    withUnsafeTemporaryAllocation(of: UInt.self, capacity: Int(Self.capacity)) { copy in
+    withUnsafeTemporaryAllocation(of: UInt.self, capacity: Int(Self.largestTheft)) { copy in
       var now = word.load(ordering: .acquiring)
       while true {
         let available = Self.count(now)
         guard available > 0 else { return 0 }
-        let n = available - available / 2
+        let n = min(available - available / 2, Self.largestTheft)
         let h = Self.head(now)
         for i in 0..<n { copy[Int(i)] = slot(h &+ i).pointee.load(ordering: .relaxed) }
         let (done, seen) = word.compareExchange(

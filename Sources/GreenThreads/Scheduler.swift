@@ -134,7 +134,8 @@ public enum SchedulerError: Error, Equatable, CustomStringConvertible {
     case .stackSpace(let e): "no address space for stacks: \(Errno.describe(e)); raise the limit (ulimit -v)"
     case .unitsExhausted(let limit):
       "no stack for another unit (limit \(limit)); bound how many run at once, or raise maximumUnits or the memory limit"
-    case .threads(let e): "cannot start a worker thread: \(Errno.describe(e)); use fewer workers, or raise ulimit -u"
+    case .threads(let e):
+      "cannot start a worker thread: \(Errno.describe(e)); use fewer workers, or raise the limit (ulimit -u, ulimit -v)"
     case .poller(let e): "cannot create the poller: \(Errno.describe(e)); raise the limit of open files (ulimit -n)"
     case .deadlock(let report): report
     case .scopeEnded: "a unit was spawned in a scope that has ended; spawn it before the scope's body returns"

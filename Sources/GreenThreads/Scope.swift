@@ -16,7 +16,13 @@ public final class Scope: @unchecked Sendable {
   private nonisolated(unsafe) var interruptsOwner = false
   private nonisolated(unsafe) var failure: (any Error)?
 
-  fileprivate init(owner: UnitPointer) { self.owner = owner }
+  /// The owner's when the scope began. Its present one is not for children to read: it waits for them shielded.
+  private let deadline: UInt64
+
+  fileprivate init(owner: UnitPointer) {
+    self.owner = owner
+    deadline = owner.pointee.deadline
+  }
 
   /// Starts a child. Throws `SchedulerError.scopeEnded` after the scope's end, or `.unitsExhausted`.
   public func spawn(
@@ -25,7 +31,7 @@ public final class Scope: @unchecked Sendable {
     let parent = Unit.current()
     let worker = parent.pointee.worker
     let unit = try worker.makeUnit(stack)
-    unit.pointee.deadline = min(parent.pointee.deadline, owner.pointee.deadline)
+    unit.pointee.deadline = min(parent.pointee.deadline, deadline)
     if let name { unit.setName(name) }
     unit.setBody(body)
     unit.pointee.joinWord.store(JoinWord.detached, ordering: .relaxed)

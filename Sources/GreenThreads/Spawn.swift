@@ -10,16 +10,17 @@ import Synchronization
 /// `Scheduler.run` still waits for, and its result is discarded.
 ///
 /// Throws `SchedulerError.unitsExhausted` when there is no stack for another unit.
-@inlinable
+// Always inlined: across a call, `body` is retained and released twice more, 20 ns of a spawn's 110.
+@inlinable @inline(__always)
 public func spawn<T: Sendable>(
-  name: StaticString? = nil, stack: StackClass = .small, _ body: sending @escaping () throws -> T
+  name: StaticString? = nil, stack: StackClass = .small, _ body: consuming sending @escaping () throws -> T
 ) throws(SchedulerError) -> JoinHandle<T> {
   let parent = Unit.current()
   let worker = parent.pointee.worker
   let unit = try worker.makeUnit(stack)
   unit.pointee.deadline = parent.pointee.deadline
   if let name { unit.setName(name) }
-  unit.setBody(body)
+  unit.setBody(consume body)
   worker.explore(parent)
   parent.pointee.worker.start(unit)
   return JoinHandle(unit: unit)
@@ -89,7 +90,7 @@ public struct JoinSet<T: Sendable>: ~Copyable {
   @usableFromInline mutating func grow(_ n: Int) { count += n }
 
   /// Starts a unit and adds it.
-  @inlinable
+  @inlinable @inline(__always)
   public mutating func spawn(
     name: StaticString? = nil, stack: StackClass = .small, _ body: sending @escaping () throws -> T
   ) throws(SchedulerError) {
@@ -139,8 +140,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
     unit.pointee.deadline = .max
     unit.pointee.waitingFor = nil
     unit.pointee.live = true
-    gt_context_make(
-      unit.contextPointer, unit.stackBottom, unit, { beginUnit($0.unsafelyUnwrapped) }, unit)
+    if gt_sanitizer() != 0 { unit.announceContext() }
+    gt_context_make(unit.contextPointer, unit, { beginUnit($0.unsafelyUnwrapped) }, unit)
     return unit
   }
 
@@ -168,7 +169,7 @@ extension UnsafeMutablePointer where Pointee == Unit {
   /// nothing, so that the closure's own context is all that a spawn allocates.
   @inlinable @inline(__always)
   func setBody<T>(_ body: consuming @escaping () throws -> T) {
-    bodyPointer(T.self).initialize(to: Body(run: body))
+    bodyPointer(T.self).initialize(to: Body(run: consume body))
     pointee.invoke = { unit, discards in
       if discards { unit.dropResult(T.self) } else { unit.runBody(T.self) }
     }
@@ -304,24 +305,23 @@ extension UnsafeMutablePointer where Pointee == Worker {
 
 /// A closure with the type that its result has, to be stored where only the unit's own code looks.
 @usableFromInline
-struct Body<T> {
+struct Body<T>: ~Copyable {
   @usableFromInline let run: () throws -> T
 
   @inlinable
-  init(run: @escaping () throws -> T) { self.run = run }
+  init(run: consuming @escaping () throws -> T) { self.run = run }
 }
 
-/// The first frame of every unit. Nothing is left alive in it when it leaves: it never returns.
+/// The first frame of every unit. Returns the context to go on with.
 @usableFromInline
-func beginUnit(_ block: UnsafeMutableRawPointer) {
-  gt_context_entered()
+func beginUnit(_ block: UnsafeMutableRawPointer) -> UnsafeMutablePointer<gt_context> {
   let unit = block.assumingMemoryBound(to: Unit.self)
   unit.pointee.worker.arrive()
   unit.pointee.invoke(unit, false)
-  endUnit(unit)
+  return endUnit(unit)
 }
 
-private func endUnit(_ unit: UnitPointer) -> Never {
+private func endUnit(_ unit: UnitPointer) -> UnsafeMutablePointer<gt_context> {
   if unit.pointee.locals != nil { unit.destroyLocals() }
   if let scope = unit.pointee.scope {
     unit.pointee.scope = nil
@@ -339,10 +339,10 @@ private func endUnit(_ unit: UnitPointer) -> Never {
   }
   if waiting == JoinWord.detached {
     unit.pointee.invoke(unit, true)
-    worker.leaveForGood(unit, detached: true)
+    return worker.leaveForGood(unit, detached: true)
   }
   if let joiner = UnitPointer(bitPattern: waiting), joiner.claim(.event, solo: worker.pointee.solo) {
     worker.makeReady(joiner)
   }
-  worker.leaveForGood(unit, detached: false)
+  return worker.leaveForGood(unit, detached: false)
 }

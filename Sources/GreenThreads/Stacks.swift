@@ -1,8 +1,9 @@
 // Where stacks come from and go to.
 //
 // A worker keeps the stacks it frees in a last-in-first-out list of its own: the next unit gets the one whose top page
-// is still in the cache. Lists that grow beyond two batches give one to the scheduler's pool, and empty ones take one;
-// the pool cuts new stacks from slabs. No system call is made for a unit that ends.
+// is still in the cache. Lists that grow long give most to the scheduler's pool, and empty ones take a batch;
+// the pool cuts new stacks from slabs. No system call is made for a unit that ends. Stacks that the pool did not need for
+// a while are given back to the system by the monitor, in batches: see Stacks+Trimming.swift.
 
 import CContextSwitch
 import CLinux
@@ -31,8 +32,13 @@ public enum StackClass: UInt8, Sendable {
   var bottomGuard: UInt { self == .small ? StackClass.guardBytes : stride - UInt(bytes) }
 }
 
+/// What keeps a stack from growing into the next one: see stacks.c.
+package enum GuardKind: Int32 {
+  case installed, mprotect, canary
+}
+
 /// The process's address space for stacks. Slabs that a scheduler returns serve the next one.
-enum StackRegion {
+package enum StackRegion {
   static let slabStacks = 64
 
   /// Sendable because everything is touched under `lock` only. Not `Synchronization.Mutex`: the thread sanitizer does
@@ -44,6 +50,8 @@ enum StackRegion {
     var warned = false
     /// Stacks that got an mprotect'ed guard; the kernel limits how many mappings a process has.
     var mprotected = 0
+    /// Half of the usual limit of 65,530 mappings, two for each guard, less what the rest of the process needs.
+    var mprotectLimit = 24_000
     private let lock = SpinLock()
 
     func withLock<T>(_ body: (State) -> T) -> T {
@@ -54,14 +62,21 @@ enum StackRegion {
   }
   static let state = State()
 
-  /// Half of the usual limit of 65,530 mappings, two for each guard, less what the rest of the process needs.
-  static let mprotectLimit = 24_000
+  /// For tests: goes on as on a kernel that has no better guards than these, or with another number of mappings.
+  /// Slabs that were cut before keep what they have.
+  package static func restrict(to guards: GuardKind, mprotectLimit: Int = 24_000) {
+    state.withLock { state in
+      state.bestGuard = guards.rawValue
+      state.mprotectLimit = mprotectLimit
+    }
+  }
 
   static func reserve() throws(SchedulerError) {
     let error = state.withLock { _ in
       // The sanitizers keep shadow memory for every byte of it.
       let size: UInt = gt_sanitizer() != 0 || gt_running_on_valgrind() != 0 ? 4 << 30 : 512 << 30
-      return gt_region_reserve(size, 1 << 30)
+      // The least holds four slabs of small stacks and one of large ones: little, where memory is limited, but it runs.
+      return gt_region_reserve(size, 64 << 20)
     }
     if error < 0 { throw .stackSpace(errno: -error) }
   }
@@ -76,7 +91,7 @@ enum StackRegion {
       let half = gt_region_size() / 2
       guard state.nextSlab[c] + bytes <= half else { return nil }
       let base = gt_region_base() + (c == 0 ? 0 : half) + state.nextSlab[c]
-      if state.bestGuard == Int32(gt_guard_mprotect.rawValue), state.mprotected + slabStacks > mprotectLimit {
+      if state.bestGuard == Int32(gt_guard_mprotect.rawValue), state.mprotected + slabStacks > state.mprotectLimit {
         state.bestGuard = Int32(gt_guard_canary.rawValue)
       }
       let kind = gt_stacks_commit(
@@ -110,7 +125,12 @@ struct StackPool: ~Copyable {
 
   let stackClass: StackClass
   let lock = SpinLock()
-  fileprivate var free: UnitPointer?
+  var free: UnitPointer?
+  var freeCount = 0
+  /// The fewest that were free since the monitor last looked: nobody needed those.
+  var leastFree = 0
+  /// Lowest addresses of stacks whose memory was given back, with bit 0 set where there is no guard.
+  var trimmed: [UInt] = []
   fileprivate var slabs: [(base: UInt, guarded: Bool)] = []
   fileprivate var unused: Range<UInt> = 0..<0
   fileprivate var unusedGuarded = true
@@ -125,13 +145,16 @@ struct StackPool: ~Copyable {
   }
 
   deinit {
-    // A block keeps the function of its last unit, which unoptimised code gives a context on the heap.
+    // A block keeps the function of its last unit, which unoptimised code gives a context on the heap. A trimmed stack
+    // has no block, and is not touched: that would bring its memory back.
+    let given = Set(trimmed.map { $0 & ~1 })
     var left = created
     for slab in slabs {
       for i in 0..<StackRegion.slabStacks where left > 0 {
         left -= 1
-        Unit.owner(ofStackHolding: slab.base + UInt(i) * stackClass.stride, stride: stackClass.stride)
-          .deinitialize(count: 1)
+        let bottom = slab.base + UInt(i) * stackClass.stride
+        if given.contains(bottom) { continue }
+        Unit.owner(ofStackHolding: bottom, stride: stackClass.stride).deinitialize(count: 1)
       }
     }
     for id in valgrindIDs { gt_valgrind_deregister_stack(id) }
@@ -153,9 +176,14 @@ extension UnsafeMutablePointer where Pointee == StackPool {
       }
       pointee.free = last.pointee.next
       last.pointee.next = nil
+      pointee.freeCount -= count
+      pointee.leastFree = Swift.min(pointee.leastFree, pointee.freeCount)
       return (first, count)
     }
-    // New stacks one at a time: a batch of them would touch pages that may never be used.
+    // The others one at a time: a batch of them would touch pages that may never be used.
+    if let bottom = pointee.trimmed.popLast() {
+      return (prepare(bottom & ~1, isGuarded: bottom & 1 == 0, for: worker), 1)
+    }
     guard pointee.created < pointee.limit else { return nil }
     let stackClass = pointee.stackClass
     if pointee.unused.isEmpty {
@@ -167,22 +195,29 @@ extension UnsafeMutablePointer where Pointee == StackPool {
     let bottom = pointee.unused.lowerBound
     pointee.unused = bottom + stackClass.stride..<pointee.unused.upperBound
     pointee.created += 1
-    let unit = Unit.owner(ofStackHolding: bottom, stride: stackClass.stride)
-    unit.initialize(to: Unit(label: gt_label(id: 0, name: nil), worker: worker, stackClass: stackClass))
-    if !pointee.unusedGuarded {
-      unit.pointee.canaried = true
-      unit.canaryPointer.pointee = StackPool.canary
-    }
+    let unit = prepare(bottom, isGuarded: pointee.unusedGuarded, for: worker)
     if gt_running_on_valgrind() != 0 {
       pointee.valgrindIDs.append(UInt(gt_valgrind_register_stack(unit.stackBottom, UnsafeRawPointer(unit))))
     }
     return (unit, 1)
   }
 
-  func give(_ first: UnitPointer, _ last: UnitPointer) {
+  /// Writes the block of a stack whose memory is all zeros.
+  private func prepare(_ bottom: UInt, isGuarded: Bool, for worker: WorkerPointer) -> UnitPointer {
+    let unit = Unit.owner(ofStackHolding: bottom, stride: pointee.stackClass.stride)
+    unit.initialize(to: Unit(label: gt_label(id: 0, name: nil), worker: worker, stackClass: pointee.stackClass))
+    if !isGuarded {
+      unit.pointee.canaried = true
+      unit.canaryPointer.pointee = StackPool.canary
+    }
+    return unit
+  }
+
+  func give(_ first: UnitPointer, _ last: UnitPointer, count: Int) {
     pointee.lock.lock()
     last.pointee.next = pointee.free
     pointee.free = first
+    pointee.freeCount += count
     pointee.lock.unlock()
   }
 

@@ -59,19 +59,18 @@ extension UnsafeMutablePointer where Pointee == Worker {
     if worker.pointee.handsOverAccesses { unit.returnAccesses() }
   }
 
-  /// The last departure of a unit.
-  func leaveForGood(_ unit: UnitPointer, detached: Bool) -> Never {
+  /// The last departure of a unit: the context to go on with, once the unit's frames have returned.
+  func leaveForGood(_ unit: UnitPointer, detached: Bool) -> UnsafeMutablePointer<gt_context> {
     pointee.departed = UInt(bitPattern: unit) | (detached ? 1 : 0)
     if let next = pick() {
       if pointee.solo || next.pointee.onProcessor.load(ordering: .acquiring) == 0 {
         prepare(next)
-        gt_switch_final(unit.contextPointer, next.contextPointer)
+        return next.contextPointer
       }
       pointee.handed = next
     }
     pointee.running.store(0, ordering: .relaxed)
-    gt_switch_final(unit.contextPointer, pointee.carrier.contextPointer)
-    fatalError("a finished unit was resumed")
+    return pointee.carrier.contextPointer
   }
 
   /// Runs `unit` from the worker's own loop until some unit leaves for the loop.
@@ -91,6 +90,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
 }
 
 extension UnsafeMutablePointer where Pointee == Unit {
+  @usableFromInline @inline(never)
+  func announceContext() { gt_context_announce(contextPointer, stackBottom, self) }
+
   @inlinable @inline(__always)
   var contextPointer: UnsafeMutablePointer<gt_context> {
     UnsafeMutableRawPointer(self).advanced(by: MemoryLayout<gt_label>.size).assumingMemoryBound(to: gt_context.self)

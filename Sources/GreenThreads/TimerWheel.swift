@@ -1,9 +1,10 @@
 // Timers: a hierarchical wheel for each worker (Varghese and Lauck, 1987), with a small heap for the tick in progress.
 //
 // Insert and cancel are a few instructions at any number of timers, where a heap pays a cache miss for each level: 5 ns
-// against 17 at a million. Nodes are intrusive and live on the stack of the unit that waits, so arming cannot fail.
-// A slot spans 16 µs or more; when its time comes its nodes move to the heap, which fires them in order of their
-// nanoseconds. A timer belongs to the worker that armed it and can be cancelled from any.
+// against 17 at a million. Nodes are intrusive: a wait's lives on the stack of the unit that waits, so arming cannot
+// fail; a callback's comes from the wheel's own pool (see Timer.swift). A slot spans 16 µs or more; when its time comes
+// its nodes move to the heap, which fires them in order of their nanoseconds. A timer belongs to the worker that armed
+// it and can be cancelled from any.
 
 import Synchronization
 
@@ -14,7 +15,8 @@ import Synchronization
 struct TimerNode {
   /// Absolute, in nanoseconds on the scheduler's clock.
   var deadline: UInt64
-  var unit: UnitPointer
+  /// Whose it is: the address of the unit that waits; or, with bit 0 set, the number of a callback's firing.
+  var owner: UInt
   var next: TimerPointer?
   var previous: TimerPointer?
   var wheel: WheelPointer?
@@ -23,7 +25,14 @@ struct TimerNode {
 
   init(deadline: UInt64, unit: UnitPointer) {
     self.deadline = deadline
-    self.unit = unit
+    owner = UInt(bitPattern: unit)
+  }
+
+  /// A callback's, of which each use gets a number of its own: `owner` grows by 2 when one ends.
+  init(wheel: WheelPointer) {
+    deadline = 0
+    owner = 1
+    self.wheel = wheel
   }
 }
 
@@ -49,6 +58,9 @@ struct TimerWheel: ~Copyable {
   private var heap: UnsafeMutablePointer<TimerPointer>
   private var heapCount = 0
   private var heapCapacity = 64
+  /// Nodes of callbacks: those not in use, linked through `next`, and where all of them lie.
+  var freeCallbacks: CallbackPointer?
+  var callbackChunks: [CallbackPointer] = []
 
   init(now: UInt64) {
     bitmaps = .allocate(capacity: Self.levels)
@@ -60,6 +72,7 @@ struct TimerWheel: ~Copyable {
   }
 
   deinit {
+    destroyCallbacks()
     bitmaps.deallocate()
     slots.deallocate()
     heap.deallocate()
@@ -240,21 +253,28 @@ extension UnsafeMutablePointer where Pointee == TimerWheel {
     return pointee.nextDeadline
   }
 
-  /// Fires what is due; returns the units to make ready, earliest first, linked through `next`.
-  func expire(now: UInt64, solo: Bool) -> (first: UnitPointer?, count: Int) {
-    var first: UnitPointer?
-    var last: UnitPointer?
+  /// Fires what is due, earliest first: the units to make ready, and the callbacks to run, each linked through `next`.
+  func expire(now: UInt64, solo: Bool) -> (units: UnitPointer?, callbacks: CallbackPointer?, count: Int) {
+    var units: (first: UnitPointer?, last: UnitPointer?)
+    var callbacks: (first: TimerPointer?, last: TimerPointer?)
     var count = 0
     pointee.lock.lock(solo: solo)
     while let node = pointee.popDue(at: now) {
-      let unit = node.pointee.unit
-      guard unit.claim(.timeout, solo: solo) else { continue }
-      unit.pointee.next = nil
-      if let last { last.pointee.next = unit } else { first = unit }
-      last = unit
+      if node.pointee.owner & 1 == 1 {
+        node.pointee.owner &+= 2  // from here on it is too late to cancel
+        node.pointee.next = nil
+        if let last = callbacks.last { last.pointee.next = node } else { callbacks.first = node }
+        callbacks.last = node
+      } else {
+        let unit = UnitPointer(bitPattern: node.pointee.owner).unsafelyUnwrapped
+        guard unit.claim(.timeout, solo: solo) else { continue }
+        unit.pointee.next = nil
+        if let last = units.last { last.pointee.next = unit } else { units.first = unit }
+        units.last = unit
+      }
       count += 1
     }
     pointee.lock.unlock(solo: solo)
-    return (first, count)
+    return (units.first, callbacks.first?.callback, count)
   }
 }

@@ -105,9 +105,9 @@ extension Unit {
   static func currentOrNil() -> UnitPointer? {
     let sp = gt_stack_pointer()
     let offset = sp &- gt_region_base()
+    if offset < gt_region_size() >> 1 { return owner(ofStackHolding: sp, stride: UInt(gt_small_stride)) }
     guard offset < gt_region_size() else { return nil }
-    let stride = UInt(offset < gt_region_size() >> 1 ? gt_small_stride : gt_large_stride)
-    return owner(ofStackHolding: sp, stride: stride)
+    return owner(ofStackHolding: sp, stride: UInt(gt_large_stride))
   }
 
   @inlinable @inline(__always)

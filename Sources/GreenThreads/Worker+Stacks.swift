@@ -2,11 +2,20 @@
 
 import CContextSwitch
 
+extension Worker {
+  /// The most stacks of a class that a worker keeps, and how many are left when it gives some away. Units that come and
+  /// go by the thousand never meet the pool; 6 MiB of touched pages at most.
+  static var mostStacks: Int { 1536 }
+  static var stock: Int { 512 }
+}
+
 extension UnsafeMutablePointer where Pointee == Worker {
   @inlinable @inline(__always)
   func takeStack(_ stackClass: StackClass) -> UnitPointer? {
     if stackClass == .small, let unit = pointee.freeSmall {
       pointee.freeSmall = unit.pointee.next
+      pointee.freeSmallCount &-= 1
+      gt_prefetch_fresh(UInt(bitPattern: unit.pointee.next))
       return unit
     }
     return takeStackSlowly(stackClass)
@@ -16,50 +25,59 @@ extension UnsafeMutablePointer where Pointee == Worker {
   func takeStackSlowly(_ stackClass: StackClass) -> UnitPointer? {
     if stackClass == .large, let unit = pointee.freeLarge {
       pointee.freeLarge = unit.pointee.next
+      pointee.freeLargeCount &-= 1
       return unit
     }
-    guard let (first, _) = pointee.core.pool(stackClass).take(for: self) else { return nil }
-    if stackClass == .small { pointee.freeSmall = first.pointee.next } else { pointee.freeLarge = first.pointee.next }
+    guard let (first, count) = pointee.core.pool(stackClass).take(for: self) else { return nil }
+    if stackClass == .small {
+      pointee.freeSmall = first.pointee.next
+      pointee.freeSmallCount = count - 1
+    } else {
+      pointee.freeLarge = first.pointee.next
+      pointee.freeLargeCount = count - 1
+    }
     return first
   }
 
   /// Takes back the stack of a unit that has left it for good.
   @usableFromInline @inline(__always)
   func recycle(_ unit: UnitPointer) {
-    gt_context_destroy(unit.contextPointer)
+    if gt_sanitizer() != 0 { gt_context_retire(unit.contextPointer) }
     unit.pointee.live = false
     if unit.pointee.canaried { checkCanary(unit) }
     if unit.pointee.stackClass == .small {
       unit.pointee.next = pointee.freeSmall
       pointee.freeSmall = unit
       pointee.freeSmallCount += 1
-      if pointee.freeSmallCount > 2 * StackPool.batch { shareStacks(.small) }
+      if pointee.freeSmallCount > Worker.mostStacks { shareStacks(.small) }
     } else {
       unit.pointee.next = pointee.freeLarge
       pointee.freeLarge = unit
       pointee.freeLargeCount += 1
-      if pointee.freeLargeCount > 2 * StackPool.batch { shareStacks(.large) }
+      if pointee.freeLargeCount > Worker.mostStacks { shareStacks(.large) }
     }
   }
 
-  /// Counts recycled stacks only, so a list may be shorter than its count says; then less is given, and the count
-  /// starts anew.
   @inline(never)
   func shareStacks(_ stackClass: StackClass) {
     guard let first = stackClass == .small ? pointee.freeSmall : pointee.freeLarge else { return }
     // Keep the hot end.
     var keep = first
-    for _ in 1..<StackPool.batch { keep = keep.pointee.next ?? keep }
+    for _ in 1..<Worker.stock { keep = keep.pointee.next ?? keep }
     if let cold = keep.pointee.next {
       keep.pointee.next = nil
       var last = cold
-      while let next = last.pointee.next { last = next }
-      pointee.core.pool(stackClass).give(cold, last)
+      var count = 1
+      while let next = last.pointee.next {
+        last = next
+        count += 1
+      }
+      pointee.core.pool(stackClass).give(cold, last, count: count)
     }
     if stackClass == .small {
-      pointee.freeSmallCount = StackPool.batch
+      pointee.freeSmallCount = Worker.stock
     } else {
-      pointee.freeLargeCount = StackPool.batch
+      pointee.freeLargeCount = Worker.stock
     }
   }
 

@@ -47,8 +47,8 @@ struct Worker: ~Copyable {
   /// Stacks ready for use, most recently used first, by class.
   @usableFromInline var freeSmall: UnitPointer?
   @usableFromInline var freeLarge: UnitPointer?
-  var freeSmallCount = 0
-  var freeLargeCount = 0
+  @usableFromInline var freeSmallCount = 0
+  @usableFromInline var freeLargeCount = 0
   @usableFromInline var nextUnitID: UInt64
 
   let timers: WheelPointer
@@ -154,7 +154,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
     let core = pointee.core
     let length = core.pointee.injectorPointer.pointee.length.load(ordering: .relaxed)
     guard length > 0 else { return nil }
-    let room = Int(ReadyRing.capacity) - pointee.ready.count
+    let room = pointee.ready.room
     let share = Swift.max(1, Swift.min(length / core.pointee.workerCount + 1, 128, room))
     return core.pointee.injectorPointer.take(share) { unit in pushReady(unit) }
   }
@@ -211,14 +211,18 @@ extension UnsafeMutablePointer where Pointee == Worker {
     if !pointee.ready.push(unit) { overflowReady(unit) }
   }
 
-  /// The ring is full: half of it, and the unit, go to the injector in one piece.
+  /// The ring is full: it grows. If it may not, half of it, and the unit, go to the injector in one piece.
   @usableFromInline @inline(never)
   func overflowReady(_ unit: UnitPointer) {
+    if pointee.ready.grow() {
+      _ = pointee.ready.push(unit)
+      return
+    }
     var first = unit
     unit.pointee.next = nil
     var last: UnitPointer?
     var count = 1
-    for _ in 0..<Int(ReadyRing.capacity) / 2 {
+    for _ in 0..<pointee.ready.count / 2 {
       guard let older = pointee.ready.pop(solo: pointee.solo) else { break }
       if let last { last.pointee.next = older } else { first = older }
       last = older
@@ -259,10 +263,11 @@ extension UnsafeMutablePointer where Pointee == Worker {
 
   @discardableResult
   func fireTimers(of wheel: WheelPointer) -> Bool {
-    let (first, count) = wheel.expire(now: pointee.core.now(), solo: pointee.solo)
+    let (units, callbacks, count) = wheel.expire(now: pointee.core.now(), solo: pointee.solo)
     guard count > 0 else { return false }
     pointee.counters.timersFired.add(UInt64(count))
-    makeReady(chain: first)
+    makeReady(chain: units)
+    if let callbacks { start(callbacks) }
     return true
   }
 }

@@ -80,6 +80,32 @@ final class Tally: Sendable {
     }
   }
 
+  /// There is no monitor to say that the unit's turn is over: the order itself must give the other one a turn.
+  @Test(arguments: [1, 2, 3] as [UInt64])
+  func checkpointGivesOthersATurnInSeededRuns(seed: UInt64) throws {
+    try Scheduler.run(.seeded(seed)) {
+      let tally = Tally()
+      let other = try spawn { tally.count() }
+      while tally.total == 0 { try checkpoint() }
+      try other.join()
+    }
+  }
+
+  /// A computation without waits is stopped by its deadline, and by a cancellation.
+  @Test(.timeLimit(.minutes(1))) func checkpointEndsALongComputation() throws {
+    var configuration = Scheduler.Configuration(workers: 2)
+    configuration.hogThreshold = nil
+    try Scheduler.run(configuration) {
+      #expect(throws: DeadlineExceeded.self) {
+        try withDeadline(.milliseconds(5)) { while true { try checkpoint() } }
+      }
+      let endless = try spawn { while true { try checkpoint() } }
+      try sleep(for: .milliseconds(1))
+      endless.cancel()
+      expect(endless, throws: CancellationError.self)
+    }
+  }
+
   /// The same seed gives the same interleaving, and another one gives, among many, a different one.
   @Test func seededRunsRepeat() throws {
     func trace(_ seed: UInt64) throws -> [Int] {

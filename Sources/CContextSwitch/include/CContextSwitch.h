@@ -33,21 +33,45 @@ gt_label gt_label_peek(const gt_label *label);
 // (the return predictor pairs them); the second ends in an indirect jump, which is fastest for mixed call chains.
 void gt_switch(gt_context *from, gt_context *to);
 void gt_switch_jump(gt_context *from, gt_context *to);
-// The last switch of a context: it will not be resumed, and its stack may be reused once `to` runs.
-void gt_switch_final(gt_context *from, gt_context *to);
-
-// Prepares `context` so that the first switch to it calls entry(argument) on [bottom, top). `entry` never returns.
-// Backtraces end at this frame. `top` must be aligned to 16 bytes.
-void gt_context_make(gt_context *context, void *bottom, void *top, void (*entry)(void *), void *argument);
-// Must be the first act of `entry`, and of nothing else.
-void gt_context_entered(void);
-// Releases what a sanitizer keeps for a context that made its final switch.
-void gt_context_destroy(gt_context *context);
-// Describes the calling thread's own stack, so that units can be switched to from it.
-void gt_context_adopt_thread(gt_context *context);
 
 // 1 under ThreadSanitizer, 2 under AddressSanitizer, 0 otherwise.
-int gt_sanitizer(void);
+extern const int gt_sanitizer_word;
+static inline __attribute__((always_inline)) int gt_sanitizer(void) { return gt_sanitizer_word; }
+
+// What a context runs, with its argument. Returns the context to go on with, at the latest moment: the returning
+// context will not be resumed, and its stack may be reused as soon as the other one runs.
+typedef gt_context *(*gt_entry)(void *);
+void gt_raw_entry(void);
+
+// Prepares `context` so that the first switch to it calls entry(argument) on the stack beneath `top`, which is aligned
+// to 16 bytes. Backtraces end at this frame. Under a sanitizer `gt_context_announce` comes first.
+static inline __attribute__((always_inline)) void gt_context_make(
+    gt_context *context, void *top, gt_entry entry, void *argument) {
+  void **frame = (void **)top;
+#if defined(__x86_64__)
+  // From low to high: r15 r14 r13 r12 rbx rbp, then the address to go to. After its `ret` the stack pointer is 16 below
+  // the top, a multiple of 16, as it is before any call.
+  frame -= 9;
+  frame[3] = argument;              // r12
+  frame[4] = (void *)entry;         // rbx
+  frame[5] = NULL;                  // rbp
+  frame[6] = (void *)gt_raw_entry;
+  frame[7] = NULL;
+  frame[8] = NULL;
+#else
+  frame -= 160 / sizeof(void *);
+  frame[0] = (void *)entry;         // x19
+  frame[1] = argument;              // x20
+  frame[10] = NULL;                 // x29
+  frame[11] = (void *)gt_raw_entry; // x30
+#endif
+  context->sp = frame;
+}
+// Tells a sanitizer of a context that is about to be made on [bottom, top), and that it has made its last switch.
+void gt_context_announce(gt_context *context, void *bottom, void *top);
+void gt_context_retire(gt_context *context);
+// Describes the calling thread's own stack, so that units can be switched to from it.
+void gt_context_adopt_thread(gt_context *context);
 
 // Tells valgrind, where the process runs under it, that [bottom, top) is a stack of its own.
 unsigned long gt_valgrind_register_stack(const void *bottom, const void *top);
@@ -70,6 +94,27 @@ static inline __attribute__((always_inline)) void gt_pause(void) {
 #else
   __asm__ volatile("isb");
 #endif
+}
+
+// Brings an owner's block, and the frames that its context left beneath it, closer to the processor. `owner` may be 0
+// or one that ended since.
+static inline __attribute__((always_inline)) void gt_prefetch_block(uintptr_t owner) {
+  __builtin_prefetch((const char *)owner, 1);
+  __builtin_prefetch((const char *)owner + 64, 1);
+}
+static inline __attribute__((always_inline)) void gt_prefetch_frames(uintptr_t owner) {
+  if (owner == 0) return;
+  const char *sp = (const char *)((const gt_context *)((const gt_label *)owner + 1))->sp;
+  __builtin_prefetch(sp, 1);
+  __builtin_prefetch(sp + 64, 1);
+  __builtin_prefetch(sp + 128, 1);
+}
+// The block of a stack about to be used anew, and the line beneath it, where the first frame goes.
+static inline __attribute__((always_inline)) void gt_prefetch_fresh(uintptr_t owner) {
+  __builtin_prefetch((const char *)owner - 64, 1);
+  __builtin_prefetch((const char *)owner, 1);
+  __builtin_prefetch((const char *)owner + 64, 1);
+  __builtin_prefetch((const char *)owner + 128, 1);
 }
 
 // The region from which all stacks of the process are cut. Its lower half holds small stacks and its upper half large
@@ -95,7 +140,8 @@ enum {
 int gt_region_reserve(uintptr_t size, uintptr_t least);
 // Consecutive cache colours: the owner of stack n lies (n % gt_colours) * gt_colour_bytes below where the first lies.
 // All stacks are equally aligned, so without it every owner would compete for the same few cache sets.
-enum { gt_colours = 24, gt_colour_bytes = 64 };
+// A power of two, because every look for the current unit computes it.
+enum { gt_colours = 16, gt_colour_bytes = 128 };
 
 enum gt_guard { gt_guard_installed = 0, gt_guard_mprotect = 1, gt_guard_canary = 2 };
 // Makes `count` stacks at `first` usable, each with `guard` inaccessible bytes at its low end. Returns the kind of

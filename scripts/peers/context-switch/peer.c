@@ -15,27 +15,26 @@ __attribute__((noinline)) static void bounce(gt_context *from, gt_context *to, u
   }
 }
 
-static void run_bounce(void *argument) {
+static gt_context *run_bounce(void *argument) {
   (void)argument;
-  gt_context_entered();
   bounce(&other, &origin, UINT64_MAX);
+  return &origin;
 }
 
-static void run_mixed(void *argument) {
+static gt_context *run_mixed(void *argument) {
   (void)argument;
-  gt_context_entered();
   for (;;) {
     gt_switch_jump(&other, &origin);
     arrivals++;
   }
 }
 
-static void make_other(void (*run)(void *)) {
+static void make_other(gt_entry run) {
   size_t size = 65536;
   char *stack = aligned_alloc(size, size);
   if (!stack) fail("no memory for a stack of %zu bytes", size);
   gt_context_adopt_thread(&origin);
-  gt_context_make(&other, stack, stack + size, run, NULL);
+  gt_context_make(&other, stack + size, run, NULL);
 }
 
 static void switch_row(void) {

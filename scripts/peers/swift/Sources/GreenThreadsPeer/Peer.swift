@@ -186,6 +186,8 @@ struct Peer {
         row("mutex", mutexRow),
         row("sleep-overshoot", sleepOvershoot),
         row("timer-sleep", timerSleep),
+        row("timer-cancel", timerCancel),
+        row("timer-fire", timerFire),
         row("timeout", timeouts),
         row("sleep-fire", sleepFire),
         row("sleep-cancel", sleepCancel),

@@ -104,6 +104,47 @@ func sleepCancel(_ run: Run) throws {
   run.report(operations, ["outstanding": "\(outstanding)"])
 }
 
+/// A million timers armed; again and again the oldest is cancelled and another put in its place.
+func timerCancel(_ run: Run) throws {
+  let outstanding = run.scaled(1_000_000)
+  let operations = outstanding * 2
+  let counts = Counts()
+  var random = Generator(seed: 1)
+  func arm() -> Timer {
+    Timer(after: .nanoseconds(3_600_000_000_000 + Int64(random.next() % 3_600_000_000_000))) { counts.finished += 1 }
+  }
+  var timers = (0..<outstanding).map { _ in arm() }
+  run.start()
+  for i in 0..<operations {
+    let slot = i % outstanding
+    if timers[slot].cancel() { counts.counted += 1 }
+    timers[slot] = arm()
+  }
+  run.stop()
+  for timer in timers { if timer.cancel() { counts.counted += 1 } }
+  run.expect(counts.counted, outstanding + operations, "timers cancelled")
+  run.expect(counts.finished, 0, "timers fired")
+  run.report(operations, ["outstanding": "\(outstanding)"])
+}
+
+func timerFire(_ run: Run) throws {
+  let count = run.scaled(1_000_000)
+  let counts = Counts()
+  let done = Semaphore(permits: 0)
+  var random = Generator(seed: 1)
+  run.start()
+  for _ in 0..<count {
+    Timer(after: .nanoseconds(1_000_000_000 + Int64(random.next() % 1_000_000_000))) {
+      counts.counted += 1
+      if counts.counted == count { done.release() }
+    }
+  }
+  try done.acquire()
+  run.stop()
+  run.expect(counts.counted, count, "timers fired")
+  run.report(count, ["outstanding": "\(count)"])
+}
+
 /// Channel round trips in which both sides receive with a timeout, while a million sleep. Two timers armed and cancelled
 /// for each.
 func timeouts(_ run: Run) throws {
