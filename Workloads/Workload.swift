@@ -140,7 +140,9 @@ public struct Evidence: Sendable {
 
 extension Workload {
   /// All workloads, in the order of the tables.
-  public static let all: [Workload] = [.fanOut]
+  public static let all: [Workload] = [
+    .fanOut, .timerStorm, .pipeline, .blockingMix, .spawnTree, .pingPong, .brigade, .parked, .contention, .channel,
+  ]
 
   public static func named(_ name: String) throws(ParameterError) -> Workload {
     guard let workload = all.first(where: { $0.name == name }) else {

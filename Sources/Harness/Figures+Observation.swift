@@ -13,7 +13,7 @@ extension Figures {
     self.init(
       operations: rig.operations, operationsPerSecond: rate,
       offeredPerSecond: isOpenLoop ? Double(rig.offered) * 1e9 / Double(window) : nil, windowNanoseconds: window,
-      latencies: latencies, memory: MemoryFigures(seen, operationsPerSecond: rate),
+      latencies: latencies, measures: rig.measures ?? [], memory: MemoryFigures(seen, operationsPerSecond: rate),
       cpu: CPUFigures(seen, operationsPerSecond: rate),
       rig: RigFigures(
         busyShare: min(1, Double(rig.busyNanoseconds) / Double(window)),
