@@ -5,18 +5,35 @@ import Glibc
 
 /// A POSIX mutex. Sendable because POSIX mutexes are made to be shared; the pointer itself never changes.
 final class Lock: @unchecked Sendable {
-  /// On the heap: POSIX forbids moving a mutex, and a stored property has no address of its own.
-  fileprivate let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  enum Kind {
+    /// Who finds it taken sleeps at once.
+    case plain
+    /// Who finds it taken spins for a moment before sleeping (PTHREAD_MUTEX_ADAPTIVE_NP): for sections so short that
+    /// the holder is likely to be out before a system call would be over.
+    case adaptive
+  }
 
-  init() {
+  /// On the heap: POSIX forbids moving a mutex, and a stored property has no address of its own. On a cache line of its
+  /// own: two locks on one line would be contended although nobody wants both.
+  fileprivate let mutex = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+    .bindMemory(to: pthread_mutex_t.self, capacity: 1)
+
+  init(_ kind: Kind = .plain) {
     mutex.initialize(to: pthread_mutex_t())
-    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_mutexattr_t()
+    pthread_mutexattr_init(&attributes)
+    if kind == .adaptive { pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_ADAPTIVE_NP)) }
+    pthread_mutex_init(mutex, &attributes)
+    pthread_mutexattr_destroy(&attributes)
   }
 
   deinit {
     pthread_mutex_destroy(mutex)
     mutex.deallocate()
   }
+
+  @inline(__always) func lock() { pthread_mutex_lock(mutex) }
+  @inline(__always) func unlock() { pthread_mutex_unlock(mutex) }
 
   @inline(__always)
   func withLock<Result>(_ body: () throws -> Result) rethrows -> Result {

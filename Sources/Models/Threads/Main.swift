@@ -9,7 +9,17 @@ enum ThreadsModel {
     Model(
       name: "threads",
       idiom: "a blocking thread per connection, requests and sub-requests on a pool of threads; mutexes and conditions",
-      [.supported(.fanOut, variants: ["gather"]) { session in try FanOutServer.serve(session) }]
+      [
+        .supported(.fanOut, variants: ["gather"]) { session in try FanOutServer.serve(session) },
+        .supported(.timerStorm, variants: ["callback"]) { session in try TimerStormSlots.run(session) },
+        .supported(.pipeline) { session in try PipelineChains.run(session) },
+        .supported(.spawnTree) { session in try SpawnTreeForest.run(session) },
+        .supported(.pingPong) { session in try PingPongGame.play(session) },
+        .supported(.brigade) { session in try BrigadeRing.run(session) },
+        .supported(.parked) { session in try ParkedCrowd.run(session) },
+        .supported(.contention) { session in try ContentionCrowd.run(session) },
+        .supported(.channel) { session in try ChannelCrowd.run(session) },
+      ]
     ).run()
   }
 }

@@ -1,0 +1,99 @@
+// Many threads that run the same body, each with its index. They differ from Thread in what they cost: the stack is as
+// small as the body allows, and a thread allocates nothing on its way in or out. The second is worth more than the
+// first: one malloc or free in a thread makes the allocator give it a cache of its own, tens of kilobytes.
+
+import CLinux
+import Glibc
+import ModelKit
+import Workloads
+
+/// Sendable because `handles` belongs to the thread that starts and joins, and everything else never changes while
+/// threads run.
+final class ThreadGroup: @unchecked Sendable {
+  /// For a body that calls a few functions deep. A page for the guard: nothing here has a frame as large as that.
+  static let stackBytes = 32 << 10
+  static let guardBytes = 4 << 10
+
+  /// What a thread is started with: two words in an array, which its thread only reads.
+  private struct Member {
+    let group: Unmanaged<ThreadGroup>
+    let index: Int
+  }
+
+  private let body: @Sendable (Int) -> Void
+  private let members: UnsafeMutablePointer<Member>
+  private var handles: [pthread_t] = []
+
+  private init(count: Int, body: @escaping @Sendable (Int) -> Void) {
+    self.body = body
+    members = .allocate(capacity: count)
+    handles.reserveCapacity(count)
+    for index in 0..<count {
+      (members + index).initialize(to: Member(group: .passUnretained(self), index: index))
+    }
+  }
+
+  deinit { members.deallocate() }
+
+  /// Starts `count` threads; each calls `body` with its index.
+  /// - Parameter frameBytes: what the body keeps on its stack beyond the ordinary.
+  /// - Throws: ``ModelFailure`` of state `limit` if the system has no room for all. Those that were started are left
+  ///   running, for the trial is over: the process exits with them.
+  static func start(
+    _ count: Int, frameBytes: Int = 0, _ body: @escaping @Sendable (Int) -> Void
+  ) throws(ModelFailure) -> ThreadGroup {
+    let group = ThreadGroup(count: count, body: body)
+    // Held until the join: a group whose owner has failed outlives its threads so.
+    let held = Unmanaged.passRetained(group)
+    var attributes = StackAttributes(bytes: stackBytes + frameBytes, guardBytes: guardBytes)
+    for index in 0..<count {
+      var handle = pthread_t()
+      let error = attributes.create(&handle, group.members + index) { argument in
+        let member = argument!.assumingMemoryBound(to: Member.self).pointee
+        member.group._withUnsafeGuaranteedRef { $0.body(member.index) }
+        return nil
+      }
+      guard error == 0 else {
+        throw ModelFailure(
+          .limit, "creating thread \(index + 1) of \(count) failed: \(describe(errno: Int(error)))", reached: index)
+      }
+      group.handles.append(handle)
+    }
+    _ = held
+    return group
+  }
+
+  /// Waits until all threads have ended. Once.
+  func join() {
+    for handle in handles { pthread_join(handle, nil) }
+    handles = []
+    Unmanaged.passUnretained(self).release()
+  }
+}
+
+/// How large the stacks of threads to be created are. Setting a `pthread_attr_t` up costs no system call, but a few
+/// functions: those who create many threads keep one.
+struct StackAttributes: ~Copyable {
+  private var attributes = pthread_attr_t()
+
+  init(bytes: Int, guardBytes: Int) {
+    pthread_attr_init(&attributes)
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    pthread_attr_setstacksize(
+      &attributes, (max(bytes, Int(sysconf(Int32(_SC_THREAD_STACK_MIN)))) + page - 1) / page * page)
+    pthread_attr_setguardsize(&attributes, guardBytes)
+  }
+
+  deinit {
+    var attributes = attributes
+    pthread_attr_destroy(&attributes)
+  }
+
+  /// Creates a thread; returns 0 or an error number.
+  mutating func create(
+    _ handle: inout pthread_t, _ argument: UnsafeMutableRawPointer?,
+    _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
+  ) -> Int32 {
+    pthread_create(&handle, &attributes, body, argument)
+  }
+}
