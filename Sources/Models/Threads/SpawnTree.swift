@@ -37,7 +37,6 @@ private struct Node {
   let isGated: Bool
   /// Gated: where the unit waits for its siblings. The parent keeps it.
   let gate: Unmanaged<Gate>?
-  var thread = pthread_t()
   var tally = Tally()
 
   init(firstLeaf: Int, leaves: Int, isGated: Bool, gate: Gate? = nil) {
@@ -47,14 +46,10 @@ private struct Node {
     self.gate = gate.map(Unmanaged.passUnretained)
   }
 
-  /// Starts the node's thread. False if the system refuses it.
-  static func start(_ node: UnsafeMutablePointer<Node>) -> Bool {
+  /// Starts the node's thread: from then on the node is the thread's, until it is joined. Returns 0 or an error number.
+  static func start(_ node: UnsafeMutablePointer<Node>, _ thread: inout pthread_t) -> Int32 {
     var attributes = StackAttributes(bytes: ThreadGroup.stackBytes, guardBytes: ThreadGroup.guardBytes)
-    var thread = pthread_t()
-    let error = attributes.create(&thread, node, runNode)
-    node.pointee.thread = thread
-    node.pointee.tally.error = error
-    return error == 0
+    return attributes.create(&thread, node, runNode)
   }
 
   /// The unit's thread.
@@ -80,21 +75,25 @@ private struct Node {
     let isGated = node.pointee.isGated
     let gate = isGated ? Gate(SpawnTree.width) : nil
     withUnsafeTemporaryAllocation(of: Node.self, capacity: SpawnTree.width) { children in
-      var started = 0
-      for index in 0..<SpawnTree.width {
-        children.initializeElement(
-          at: index,
-          to: Node(firstLeaf: node.pointee.firstLeaf + index * leaves, leaves: leaves, isGated: isGated, gate: gate))
-        guard start(children.baseAddress! + index) else {
-          node.pointee.tally.error = children[index].tally.error
-          gate?.giveUp()
-          break
+      withUnsafeTemporaryAllocation(of: pthread_t.self, capacity: SpawnTree.width) { threads in
+        threads.initialize(repeating: pthread_t())
+        var started = 0
+        for index in 0..<SpawnTree.width {
+          children.initializeElement(
+            at: index,
+            to: Node(firstLeaf: node.pointee.firstLeaf + index * leaves, leaves: leaves, isGated: isGated, gate: gate))
+          let error = start(children.baseAddress! + index, &threads[index])
+          guard error == 0 else {
+            node.pointee.tally.error = error
+            gate?.giveUp()
+            break
+          }
+          started += 1
         }
-        started += 1
-      }
-      for index in 0..<started {
-        pthread_join(children[index].thread, nil)
-        node.pointee.tally.add(children[index].tally)
+        for index in 0..<started {
+          pthread_join(threads[index], nil)
+          node.pointee.tally.add(children[index].tally)
+        }
       }
     }
     withExtendedLifetime(gate) {}
@@ -104,7 +103,9 @@ private struct Node {
   static func tree(of leaves: Int, isGated: Bool) -> Tally {
     var root = Node(firstLeaf: 0, leaves: leaves, isGated: isGated)
     return withUnsafeMutablePointer(to: &root) { root in
-      if start(root) { pthread_join(root.pointee.thread, nil) }
+      var thread = pthread_t()
+      let error = start(root, &thread)
+      if error == 0 { pthread_join(thread, nil) } else { root.pointee.tally.error = error }
       return root.pointee.tally
     }
   }
