@@ -3,7 +3,14 @@
 import CLinux
 import Glibc
 import ModelKit
+import Synchronization
 import Workloads
+
+/// Relaxed like all counts of a ledger.
+final class ConnectionCounts: Sendable {
+  let accepted = Atomic(0)
+  let closed = Atomic(0)
+}
 
 /// Accepts connections and gives each a thread of its own. Sendable because `state` is only touched under `lock`.
 final class Clients: @unchecked Sendable {
@@ -16,11 +23,11 @@ final class Clients: @unchecked Sendable {
 
   private let lock = Lock()
   private var state = State()
-  private let counts: Counts
+  private let counts: ConnectionCounts
   private let listener: Int32
   let port: UInt16
 
-  init(backlog: Int, counts: Counts) throws(ModelFailure) {
+  init(backlog: Int, counts: ConnectionCounts) throws(ModelFailure) {
     self.counts = counts
     listener = try require(clinux_listen_loopback(0, Int32(backlog), 0), "listening on loopback")
     port = UInt16(try require(clinux_local_port(listener), "reading the listener's port"))
@@ -51,8 +58,8 @@ final class Clients: @unchecked Sendable {
 
   private func start(_ descriptor: Int32, _ serve: @escaping @Sendable (Socket) -> Void) {
     let counts = self.counts
-    counts.clientConnectionsAccepted.count()
-    let socket = Socket(descriptor) { counts.clientConnectionsClosed.count() }
+    counts.accepted.count()
+    let socket = Socket(descriptor) { counts.closed.count() }
     lock.withLock { state.open[descriptor] = socket }
     do {
       let thread = try Thread(running: threadCount + 1) {

@@ -12,8 +12,7 @@ final class Counts: Sendable {
   let subRepliesReceived = Atomic(0)
   let unitsStarted = Atomic(0)
   let unitsFinished = Atomic(0)
-  let clientConnectionsAccepted = Atomic(0)
-  let clientConnectionsClosed = Atomic(0)
+  let clients = ConnectionCounts()
   let backendConnectionsOpened = Atomic(0)
   let backendConnectionsClosed = Atomic(0)
 
@@ -22,8 +21,8 @@ final class Counts: Sendable {
       "requestsReceived": requestsReceived.value, "requestsAnswered": requestsAnswered.value,
       "subRequestsSent": subRequestsSent.value, "subRepliesReceived": subRepliesReceived.value,
       "unitsStarted": unitsStarted.value, "unitsFinished": unitsFinished.value,
-      "clientConnectionsAccepted": clientConnectionsAccepted.value,
-      "clientConnectionsClosed": clientConnectionsClosed.value,
+      "clientConnectionsAccepted": clients.accepted.value,
+      "clientConnectionsClosed": clients.closed.value,
       "backendConnectionsOpened": backendConnectionsOpened.value,
       "backendConnectionsClosed": backendConnectionsClosed.value,
     ]

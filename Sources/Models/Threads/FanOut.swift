@@ -51,7 +51,7 @@ final class FanOutServer: Sendable {
     let parameters = try session.fanOut()
     let counts = self.counts
     let port = try session.backendPort()
-    let clients = try Clients(backlog: parameters.connections, counts: counts)
+    let clients = try Clients(backlog: parameters.connections, counts: counts.clients)
     self.parameters = parameters
     self.clients = clients
     gathers = session.request.variant == "gather"

@@ -45,7 +45,8 @@ final class Parker: @unchecked Sendable {
         expected: Self.empty, desired: Self.waiting, ordering: .acquiringAndReleasing
       ).original
       if found == Self.permit {
-        word.pointee.store(Self.empty, ordering: .relaxed)  // nobody else takes, and a second permit adds nothing
+        // Not a mere store: of two permits that fall together the second one's past must be visible too.
+        _ = word.pointee.exchange(Self.empty, ordering: .acquiring)
         return true
       }
       var timeout: Int64 = -1

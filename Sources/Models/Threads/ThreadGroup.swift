@@ -44,7 +44,7 @@ final class ThreadGroup: @unchecked Sendable {
   ) throws(ModelFailure) -> ThreadGroup {
     let group = ThreadGroup(count: count, body: body)
     // Held until the join: a group whose owner has failed outlives its threads so.
-    let held = Unmanaged.passRetained(group)
+    _ = Unmanaged.passRetained(group)
     var attributes = StackAttributes(bytes: stackBytes + frameBytes, guardBytes: guardBytes)
     for index in 0..<count {
       var handle = pthread_t()
@@ -59,7 +59,6 @@ final class ThreadGroup: @unchecked Sendable {
       }
       group.handles.append(handle)
     }
-    _ = held
     return group
   }
 
