@@ -54,7 +54,7 @@ final class BrigadeRing: Sendable {
   static func run(_ session: Session) throws {
     let parameters = try session.parameters(Brigade.Parameters.init)
     try session.ready()
-    let window = try session.awaitBegin()
+    _ = try session.awaitBegin()
     _ = clinux_raise_file_limit()
     try Limits.admit(
       units: parameters.length, threads: parameters.length,
@@ -69,7 +69,7 @@ final class BrigadeRing: Sendable {
       ring.inlets[parameters.firstUnit(of: token)].put(parameters.firstToken(token))
     }
     try session.conduct(
-      window, operations: { ring.counts.sum(.sent) },
+      session.window(), operations: { ring.counts.sum(.sent) },
       ledger: {
         [
           "unitsStarted": ring.counts.sum(.started), "unitsFinished": ring.counts.sum(.finished),

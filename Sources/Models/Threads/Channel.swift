@@ -29,7 +29,7 @@ final class ChannelCrowd: Sendable {
   static func run(_ session: Session) throws {
     let parameters = try session.parameters(Channel.Parameters.init)
     try session.ready()
-    let window = try session.awaitBegin()
+    _ = try session.awaitBegin()
     // A consumer remembers the last item of each producer.
     try Limits.admit(
       units: parameters.units, threads: parameters.units, bytes: 8 * parameters.consumers * parameters.producers)
@@ -38,7 +38,7 @@ final class ChannelCrowd: Sendable {
     let producers = try ThreadGroup.start(parameters.producers) { crowd.produce($0) }
     let admitted = session.isGated ? crowd.openGate() : 0
     try session.conduct(
-      window, operations: { crowd.itemsReceived }, ledger: { crowd.ledger(admittedWhileStopped: admitted) },
+      session.window(), operations: { crowd.itemsReceived }, ledger: { crowd.ledger(admittedWhileStopped: admitted) },
       drain: {
         crowd.isStopping.store(true, ordering: .relaxed)
         producers.join()

@@ -33,13 +33,13 @@ final class ContentionCrowd: Sendable {
   static func run(_ session: Session) throws {
     let crowd = try ContentionCrowd(session)
     try session.ready()
-    let window = try session.awaitBegin()
+    _ = try session.awaitBegin()
     try Limits.admit(threads: crowd.parameters.units)
     let units = try ThreadGroup.start(crowd.parameters.units) { crowd.run($0) }
     var atEdges: [[Int]] = []
     var hasEnded = false
     try session.conduct(
-      window,
+      session.window(),
       operations: {
         let sections = (0..<crowd.counts.rows).map { crowd.counts[$0][.sections] }
         atEdges.append(sections)

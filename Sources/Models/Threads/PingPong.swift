@@ -49,7 +49,7 @@ final class PingPongGame: Sendable {
   static func play(_ session: Session) throws {
     let parameters = try session.parameters(PingPong.Parameters.init)
     try session.ready()
-    let window = try session.awaitBegin()
+    _ = try session.awaitBegin()
     try Limits.admit(threads: parameters.units)
     if parameters.workers == .one { try confineToOneProcessor() }
     let game = PingPongGame(parameters)
@@ -58,7 +58,7 @@ final class PingPongGame: Sendable {
     let startedAtFirstToken = game.counts.sum(.started)
     for pair in 0..<parameters.pairs { game.mailboxes[2 * pair].put(PingPong.firstToken(pair: pair)) }
     try session.conduct(
-      window, operations: { game.counts.sum(.sent) },
+      session.window(), operations: { game.counts.sum(.sent) },
       ledger: {
         [
           "unitsStarted": game.counts.sum(.started), "unitsFinished": game.counts.sum(.finished),

@@ -39,7 +39,7 @@ final class PipelineChains: Sendable {
   private let parameters: Pipeline.Parameters
   private let iterations: Int
   private let isGated: Bool
-  private let window: Window
+  private let window = LateWindow()
   private let lanes: [Lane]
   /// Owned by the lanes' sinks.
   private let recorders: Recorders?
@@ -56,21 +56,23 @@ final class PipelineChains: Sendable {
     let iterations =
       parameters.workNanoseconds == 0 ? 0 : try session.iterations(nanoseconds: parameters.workNanoseconds)
     try session.ready()
-    let window = try session.awaitBegin()
+    _ = try session.awaitBegin()
     try Limits.admit(
       units: parameters.units, threads: parameters.units,
       bytes: parameters.lanes * parameters.laneCapacity * MemoryLayout<Item>.stride)
-    let chains = PipelineChains(parameters, iterations, window, isGated: session.isGated)
+    let chains = PipelineChains(parameters, iterations, isGated: session.isGated)
     let length = parameters.stages + 2
     let units = try ThreadGroup.start(parameters.units) { chains.run($0 % length, of: chains.lanes[$0 / length]) }
     for _ in 0..<parameters.units { chains.started.wait() }
     chains.start.store(monotonicNanoseconds(), ordering: .relaxed)
     for lane in chains.lanes { lane.pacer.unpark() }
+    // The gate looks whether a lane takes in too much: so neither must its source stop before, nor may the window pass.
+    if session.isGated { for _ in chains.lanes { chains.sinkOpened.wait() } }
+    let window = try session.window()
+    chains.window.fix(window)
     try session.conduct(
       window, operations: { chains.lanes.reduce(0) { $0 + $1.itemsReceived } }, ledger: { chains.ledger },
       drain: {
-        // The gate looks whether a lane takes in too much: so its source must not stop before.
-        if session.isGated { for _ in chains.lanes { chains.sinkOpened.wait() } }
         chains.isStopping.store(true, ordering: .relaxed)
         for lane in chains.lanes { lane.pacer.unpark() }
         units.join()
@@ -78,10 +80,9 @@ final class PipelineChains: Sendable {
       })
   }
 
-  private init(_ parameters: Pipeline.Parameters, _ iterations: Int, _ window: Window, isGated: Bool) {
+  private init(_ parameters: Pipeline.Parameters, _ iterations: Int, isGated: Bool) {
     self.parameters = parameters
     self.iterations = iterations
-    self.window = window
     self.isGated = isGated
     lanes = (0..<parameters.lanes).map { Lane($0, parameters) }
     recorders = parameters.load == .saturated ? nil : Recorders(count: parameters.lanes)

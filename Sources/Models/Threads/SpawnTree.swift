@@ -7,7 +7,6 @@
 import CLinux
 import Glibc
 import ModelKit
-import Synchronization
 import Workloads
 
 /// What a unit hands over when it is joined: its value, and the counts of itself and of all below it.
@@ -47,9 +46,10 @@ private struct Node {
   }
 
   /// Starts the node's thread: from then on the node is the thread's, until it is joined. Returns 0 or an error number.
-  static func start(_ node: UnsafeMutablePointer<Node>, _ thread: inout pthread_t) -> Int32 {
-    var attributes = StackAttributes(bytes: ThreadGroup.stackBytes, guardBytes: ThreadGroup.guardBytes)
-    return attributes.create(&thread, node, runNode)
+  static func start(
+    _ node: UnsafeMutablePointer<Node>, _ thread: inout pthread_t, _ attributes: inout StackAttributes
+  ) -> Int32 {
+    attributes.create(&thread, node, runNode)
   }
 
   /// The unit's thread.
@@ -74,6 +74,7 @@ private struct Node {
     let leaves = node.pointee.leaves / SpawnTree.width
     let isGated = node.pointee.isGated
     let gate = isGated ? Gate(SpawnTree.width) : nil
+    var attributes = StackAttributes(bytes: ThreadGroup.stackBytes, guardBytes: ThreadGroup.guardBytes)
     withUnsafeTemporaryAllocation(of: Node.self, capacity: SpawnTree.width) { children in
       withUnsafeTemporaryAllocation(of: pthread_t.self, capacity: SpawnTree.width) { threads in
         threads.initialize(repeating: pthread_t())
@@ -82,7 +83,7 @@ private struct Node {
           children.initializeElement(
             at: index,
             to: Node(firstLeaf: node.pointee.firstLeaf + index * leaves, leaves: leaves, isGated: isGated, gate: gate))
-          let error = start(children.baseAddress! + index, &threads[index])
+          let error = start(children.baseAddress! + index, &threads[index], &attributes)
           guard error == 0 else {
             node.pointee.tally.error = error
             gate?.giveUp()
@@ -104,7 +105,8 @@ private struct Node {
     var root = Node(firstLeaf: 0, leaves: leaves, isGated: isGated)
     return withUnsafeMutablePointer(to: &root) { root in
       var thread = pthread_t()
-      let error = start(root, &thread)
+      var attributes = StackAttributes(bytes: ThreadGroup.stackBytes, guardBytes: ThreadGroup.guardBytes)
+      let error = start(root, &thread, &attributes)
       if error == 0 { pthread_join(thread, nil) } else { root.pointee.tally.error = error }
       return root.pointee.tally
     }
@@ -114,43 +116,6 @@ private struct Node {
 private func runNode(_ node: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   Node.run(node!.assumingMemoryBound(to: Node.self))
   return nil
-}
-
-/// Where siblings wait for each other. Sendable because everything mutable is only touched under `lock`.
-private final class Gate: @unchecked Sendable {
-  private let lock = Lock()
-  private let opened: Condition
-  private let width: Int
-  private var arrived = 0
-  private var isGivenUp = false
-
-  init(_ width: Int) {
-    self.width = width
-    opened = Condition(lock)
-  }
-
-  /// Returns whether the caller was the last.
-  func arriveAndWait() -> Bool {
-    lock.withLock {
-      arrived += 1
-      if arrived == width {
-        opened.broadcast()
-        return true
-      }
-      while arrived < width && !isGivenUp { opened.wait() }
-      return false
-    }
-  }
-
-  var isOpen: Bool { lock.withLock { arrived == width } }
-
-  /// Lets everybody go, for a sibling will never come.
-  func giveUp() {
-    lock.withLock {
-      isGivenUp = true
-      opened.broadcast()
-    }
-  }
 }
 
 enum SpawnTreeForest {

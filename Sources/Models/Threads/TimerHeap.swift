@@ -11,10 +11,10 @@ struct TimerHeap: ~Copyable {
     var timer: Int
   }
 
-  private static let absent = -1
+  private static let absent: Int32 = -1
   private let entries: UnsafeMutablePointer<Entry>
-  /// Where each timer's entry is.
-  private let places: UnsafeMutablePointer<Int>
+  /// Where each timer's entry is; half as wide as they might be, for a million of them should fit a cache.
+  private let places: UnsafeMutablePointer<Int32>
   private var count = 0
 
   init(capacity: Int) {
@@ -36,18 +36,18 @@ struct TimerHeap: ~Copyable {
   /// Arms a timer, or gives one that is armed a new deadline.
   mutating func set(_ timer: Int, _ deadline: UInt64) {
     let entry = Entry(deadline: deadline, timer: timer)
-    var place = places[timer]
-    if place == Self.absent {
-      place = count
+    if contains(timer) {
+      settle(entry, at: Int(places[timer]))
+    } else {
       count += 1
+      settle(entry, at: count - 1)
     }
-    settle(entry, at: place)
   }
 
   /// Takes a timer out; false if it is not armed.
   mutating func remove(_ timer: Int) -> Bool {
-    let place = places[timer]
-    guard place != Self.absent else { return false }
+    guard contains(timer) else { return false }
+    let place = Int(places[timer])
     places[timer] = Self.absent
     count -= 1
     if place < count { settle(entries[count], at: place) }
@@ -86,6 +86,6 @@ struct TimerHeap: ~Copyable {
 
   private func put(_ entry: Entry, at place: Int) {
     entries[place] = entry
-    places[entry.timer] = place
+    places[entry.timer] = Int32(truncatingIfNeeded: place)
   }
 }

@@ -4,82 +4,9 @@
 // switches threads. Cancel and deadline race for a word of the slot. The variant `callback` is in
 // TimerStorm+Callback.swift: beyond some ten thousand timers nobody would give each a thread.
 
-import CLinux
-import Glibc
 import ModelKit
 import Synchronization
 import Workloads
-
-/// A slot's timer. Sendable because the state is atomic and the parker made to be shared.
-private final class Slot: Sendable {
-  private enum State {
-    /// No timer: none yet, or the last one has fired and the unit is about to arm the next.
-    static let idle: UInt8 = 0
-    static let armed: UInt8 = 1
-    /// A cancel has claimed the timer, and its unit has not armed the next.
-    static let cancelled: UInt8 = 2
-    /// The storm is over: nothing is armed here any more.
-    static let stopped: UInt8 = 3
-  }
-
-  enum End { case fired, cancelled, stopped }
-
-  /// Sequentially consistent, the simplest that is right: whoever changes it decides who has ended the timer, and no
-  /// other memory depends on it (the rest is the unit's own).
-  private let state = Atomic(State.idle)
-  private let parker = Parker()
-
-  /// The unit's, once its last timer has ended. False if the storm is over.
-  func arm(after end: End?) -> Bool {
-    let expected = end == .cancelled ? State.cancelled : State.idle
-    return state.compareExchange(
-      expected: expected, desired: State.armed, ordering: .sequentiallyConsistent
-    ).exchanged
-  }
-
-  /// The unit's: waits for the end of the timer that it has armed.
-  func wait(until deadline: UInt64) -> End {
-    if !parker.park(until: deadline) {
-      let (isClaimed, _) = state.compareExchange(
-        expected: State.armed, desired: State.idle, ordering: .sequentiallyConsistent)
-      if isClaimed { return .fired }
-      parker.park()  // whoever came first is about to give the permit
-    }
-    return state.load(ordering: .sequentiallyConsistent) == State.stopped ? .stopped : .cancelled
-  }
-
-  /// Ends the timer if one is armed; says whether it did.
-  func cancel() -> Bool {
-    let (isClaimed, _) = state.compareExchange(
-      expected: State.armed, desired: State.cancelled, ordering: .sequentiallyConsistent)
-    if isClaimed { parker.unpark() }
-    return isClaimed
-  }
-
-  /// Ends the timer if one is armed, and lets no other be armed; says whether one was.
-  func stop() -> Bool {
-    let wasArmed = state.exchange(State.stopped, ordering: .sequentiallyConsistent) == State.armed
-    if wasArmed { parker.unpark() }
-    return wasArmed
-  }
-}
-
-/// What a canceller waits for: all slots of its batch armed again. Sendable because the count is atomic.
-private final class Batch: Sendable {
-  /// Releasing and acquiring is more than it takes: the canceller looks at nothing that the slots have written.
-  private let missing = Atomic(0)
-  private let isArmed = Semaphore()
-
-  /// Before the first cancel of a batch. One more than there are slots, so that it is not over before it is complete.
-  func begin(_ slots: Int) { missing.store(slots + 1, ordering: .releasing) }
-
-  /// So many slots of the batch have armed their next timer, or do not count.
-  func arrive(_ slots: Int) {
-    if missing.subtract(slots, ordering: .acquiringAndReleasing).newValue == 0 { isArmed.post() }
-  }
-
-  func wait() { isArmed.wait() }
-}
 
 final class TimerStormSlots: Sendable {
   private enum Count: Int, CaseIterable, Sendable {
@@ -89,11 +16,11 @@ final class TimerStormSlots: Sendable {
 
   private let parameters: TimerStorm.Parameters
   private let schedule: TimerStorm.Schedule
-  private let slots: [Slot]
+  private let slots: [TimerSlot]
   private let counts: CountRows<Count>
   /// Of the pacer, or of each canceller.
   private let cancels: CountRows<CancelCount>
-  private let batches: [Batch]
+  private let batches: [TimerBatch]
   private let slotsArmed = Atomic(0)
   private let hasArmedAll = Semaphore()
   /// Nil where nothing is recorded.
@@ -115,7 +42,7 @@ final class TimerStormSlots: Sendable {
     storm.hasArmedAll.wait()
     let armedAtStart = storm.slotsArmed.value
     let window = try session.window()
-    storm.lateness?.open(window)
+    storm.lateness?.window.fix(window)
     let start = monotonicNanoseconds()
     let group = try ThreadGroup.start(cancellers) { canceller in
       switch parameters.load {
@@ -140,10 +67,10 @@ final class TimerStormSlots: Sendable {
   private init(_ parameters: TimerStorm.Parameters, _ session: Session, cancellers: Int) {
     self.parameters = parameters
     schedule = TimerStorm.Schedule(parameters, seed: session.request.seed, isGated: session.isGated)
-    slots = (0..<parameters.outstanding).map { _ in Slot() }
+    slots = (0..<parameters.outstanding).map { _ in TimerSlot() }
     counts = CountRows(rows: parameters.outstanding)
     cancels = CountRows(rows: cancellers)
-    batches = (0..<max(1, cancellers)).map { _ in Batch() }
+    batches = (0..<max(1, cancellers)).map { _ in TimerBatch() }
     lateness = parameters.load == .flatOut ? nil : LatenessShards()
   }
 
@@ -153,7 +80,7 @@ final class TimerStormSlots: Sendable {
     let counts = self.counts[number]
     let batch = batches[number % batches.count]
     counts.add(.started)
-    var end: Slot.End?
+    var end: TimerSlot.End?
     var now = monotonicNanoseconds()
     var round = 0
     while slot.arm(after: end) {
@@ -239,27 +166,4 @@ extension TimerStorm.Parameters {
     case .flatOut: workers
     }
   }
-}
-
-/// Lateness of the timers that fire, recorded by many threads: slots share sixteen recorders, each under a lock.
-/// Sendable because `opens` and `closes` are atomic, and a recorder is only touched under its lock.
-final class LatenessShards: Sendable {
-  private let recorders = Recorders(count: Recorders.most)
-  private let locks = (0..<Recorders.most).map { _ in Lock() }
-  // Relaxed: until both are there no moment lies between them.
-  private let opens = Atomic(UInt64.max)
-  private let closes = Atomic(UInt64.min)
-
-  func open(_ window: Window) {
-    closes.store(window.closes, ordering: .relaxed)
-    opens.store(window.opens, ordering: .relaxed)
-  }
-
-  func record(_ now: UInt64, _ deadline: UInt64, slot: Int) {
-    guard now >= opens.load(ordering: .relaxed), now < closes.load(ordering: .relaxed) else { return }
-    let shard = slot % Recorders.most
-    locks[shard].withLock { recorders[shard].record(now - deadline) }
-  }
-
-  func merged() -> [String: RecordedCounts] { recorders.merged() }
 }
