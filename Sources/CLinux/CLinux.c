@@ -209,6 +209,15 @@ int clinux_futex_wake(const uint32_t *word, int count) {
   return r < 0 ? -errno : (int)r;
 }
 
+#ifndef PR_FUTEX_HASH
+#define PR_FUTEX_HASH 78
+#define PR_FUTEX_HASH_SET_SLOTS 1
+#endif
+
+int clinux_set_futex_slots(unsigned long slots) {
+  return prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS, slots, 0, 0) < 0 ? -errno : 0;
+}
+
 // Event loops -----------------------------------------------------------------------------------------------------
 
 static _Thread_local void *loop_slot;

@@ -57,6 +57,10 @@ int64_t clinux_raise_file_limit(void);
 // futex(2), process-private. Wait returns 0 when woken or when *word != expected, or -errno (-ETIMEDOUT, -EINTR).
 int clinux_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns);
 int clinux_futex_wake(const uint32_t *word, int count);
+// Gives the process-private futexes a table of that many slots, a power of two (PR_FUTEX_HASH, Linux 6.16). The kernel's
+// own choice goes by the processors, not by the waiters. 0, or -errno: -EINVAL before 6.16, where one table serves all
+// processes.
+int clinux_set_futex_slots(unsigned long slots);
 
 // Event loops: one pointer per thread, the loop that runs on it (NULL elsewhere).
 void *clinux_loop_slot(void);
