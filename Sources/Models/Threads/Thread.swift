@@ -19,19 +19,13 @@ struct Thread: Sendable {
   /// - Parameter running: how many threads there are, for the failure.
   /// - Throws: ``ModelFailure`` of state `limit` if the system has no room for another.
   init(running: Int, _ body: @escaping @Sendable () -> Void) throws(ModelFailure) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, Self.stackBytes)
-    pthread_attr_setguardsize(&attributes, Self.guardBytes)
+    var attributes = StackAttributes(bytes: Self.stackBytes, guardBytes: Self.guardBytes)
     let start = Unmanaged.passRetained(Start(body))
     var handle = pthread_t()
-    let error = pthread_create(
-      &handle, &attributes,
-      { argument in
-        Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
-        return nil
-      }, start.toOpaque())
+    let error = attributes.create(&handle, start.toOpaque()) { argument in
+      Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+      return nil
+    }
     guard error == 0 else {
       start.release()
       throw ModelFailure(
@@ -45,5 +39,32 @@ struct Thread: Sendable {
   private final class Start: Sendable {
     let body: @Sendable () -> Void
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  }
+}
+
+/// How large the stacks of threads to be created are. Setting a `pthread_attr_t` up costs no system call, but a few
+/// functions: those who create many threads keep one.
+struct StackAttributes: ~Copyable {
+  private var attributes = pthread_attr_t()
+
+  init(bytes: Int, guardBytes: Int) {
+    pthread_attr_init(&attributes)
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    pthread_attr_setstacksize(
+      &attributes, (max(bytes, Int(sysconf(Int32(_SC_THREAD_STACK_MIN)))) + page - 1) / page * page)
+    pthread_attr_setguardsize(&attributes, guardBytes)
+  }
+
+  deinit {
+    var attributes = attributes
+    pthread_attr_destroy(&attributes)
+  }
+
+  /// Creates a thread; returns 0 or an error number.
+  mutating func create(
+    _ handle: inout pthread_t, _ argument: UnsafeMutableRawPointer?,
+    _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
+  ) -> Int32 {
+    pthread_create(&handle, &attributes, body, argument)
   }
 }

@@ -92,30 +92,3 @@ final class ThreadGroup: @unchecked Sendable {
     Unmanaged.passUnretained(self).release()
   }
 }
-
-/// How large the stacks of threads to be created are. Setting a `pthread_attr_t` up costs no system call, but a few
-/// functions: those who create many threads keep one.
-struct StackAttributes: ~Copyable {
-  private var attributes = pthread_attr_t()
-
-  init(bytes: Int, guardBytes: Int) {
-    pthread_attr_init(&attributes)
-    let page = sysconf(Int32(_SC_PAGESIZE))
-    pthread_attr_setstacksize(
-      &attributes, (max(bytes, Int(sysconf(Int32(_SC_THREAD_STACK_MIN)))) + page - 1) / page * page)
-    pthread_attr_setguardsize(&attributes, guardBytes)
-  }
-
-  deinit {
-    var attributes = attributes
-    pthread_attr_destroy(&attributes)
-  }
-
-  /// Creates a thread; returns 0 or an error number.
-  mutating func create(
-    _ handle: inout pthread_t, _ argument: UnsafeMutableRawPointer?,
-    _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
-  ) -> Int32 {
-    pthread_create(&handle, &attributes, body, argument)
-  }
-}

@@ -79,6 +79,7 @@ final class TimerStormSlots: Sendable {
     let slot = slots[number]
     let counts = self.counts[number]
     let batch = batches[number % batches.count]
+    let isFlatOut = parameters.load == .flatOut
     counts.add(.started)
     var end: TimerSlot.End?
     var now = monotonicNanoseconds()
@@ -89,7 +90,7 @@ final class TimerStormSlots: Sendable {
       counts.add(.armedChecksum, token)
       if round == 0 {
         if slotsArmed.add(1, ordering: .relaxed).newValue == slots.count { hasArmedAll.post() }
-      } else if lateness == nil, end == .cancelled {
+      } else if isFlatOut, end == .cancelled {
         batch.arrive(1)
       }
       let deadline = now + schedule.delay(slot: number, round: round)
