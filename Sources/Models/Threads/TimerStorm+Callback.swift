@@ -146,7 +146,10 @@ final class TimerStormCallbacks: Sendable {
       let isStopped = pacer.park(until: tick)
       if isStopped || isStopping.load(ordering: .relaxed) { return }
       let due = schedule.cancelsDue(afterNanoseconds: monotonicNanoseconds() - start)
-      while cancels[.tried] < due { cancel(slot: schedule.slot(ofCancel: cancels[.tried]), cancels) }
+      // A pacer that cannot keep up has ever more to make up for: so it looks for the end here too.
+      while cancels[.tried] < due, !isStopping.load(ordering: .relaxed) {
+        cancel(slot: schedule.slot(ofCancel: cancels[.tried]), cancels)
+      }
     }
   }
 

@@ -115,7 +115,8 @@ final class TimerStormSlots: Sendable {
       let isStopped = pacer.park(until: tick)
       if isStopped || isStopping.load(ordering: .relaxed) { return }
       let due = schedule.cancelsDue(afterNanoseconds: monotonicNanoseconds() - start)
-      while counts[.tried] < due {
+      // A pacer that cannot keep up has ever more to make up for: so it looks for the end here too.
+      while counts[.tried] < due, !isStopping.load(ordering: .relaxed) {
         let isCancelled = slots[schedule.slot(ofCancel: counts[.tried])].cancel()
         counts.add(.tried)
         counts.add(isCancelled ? .cancelled : .missed)
