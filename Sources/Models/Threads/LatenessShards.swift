@@ -1,6 +1,7 @@
 // Where ten thousand threads record how late their timers fired.
 
 import ModelKit
+import Workloads
 
 /// Lateness of the timers that fire within the window. Slots share sixteen recorders, each under
 /// a lock of its own.
