@@ -18,24 +18,25 @@ private struct ChannelItem {
   let value: UInt64
 }
 
-/// Those who wait on one side of the queue, in order.
-private struct Waiters {
+/// Those who wait on one side of the queue, in order. A class of its own: as a part of the queue, each look at it would be
+/// checked for exclusive access at run time.
+private final class Waiters {
   private var parked = FIFO<Unit>()
   /// Units that are not parked, nor have they ended.
   var awake = 0
 
-  mutating func park(_ unit: Unit) {
+  func park(_ unit: Unit) {
     parked.append(unit)
     awake -= 1
   }
 
-  mutating func wakeOne() {
+  func wakeOne() {
     guard let unit = parked.popFirst() else { return }
     awake += 1
     unit.wake()
   }
 
-  mutating func wakeAll() {
+  func wakeAll() {
     while let unit = parked.popFirst() {
       awake += 1
       unit.wake()
@@ -46,8 +47,8 @@ private struct Waiters {
 /// The bounded queue. Confined to its serial queue.
 private final class BoundedQueue {
   private let items: Ring<ChannelItem>
-  var putters = Waiters()
-  var takers = Waiters()
+  let putters = Waiters()
+  let takers = Waiters()
   private(set) var isClosed = false
 
   init(capacity: Int) { items = Ring(capacity: capacity) }
@@ -115,13 +116,16 @@ private final class Consumer: Unit, @unchecked Sendable {
   let checksum = Atomic<UInt64>(0)
   private unowned(unsafe) let market: ChannelMarket
   /// The next sequence number that may come, by producer.
-  private var expected: [Int]
+  private let expected: UnsafeMutablePointer<Int>
 
   init(of market: ChannelMarket, producers: Int) {
     self.market = market
-    expected = Array(repeating: 0, count: producers)
+    expected = .allocate(capacity: producers)
+    expected.initialize(repeating: 0, count: producers)
     super.init(on: market.lane)
   }
+
+  deinit { expected.deallocate() }
 
   override func run() {
     let queue = market.queue

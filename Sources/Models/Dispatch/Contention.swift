@@ -35,19 +35,21 @@ private final class Contender: @unchecked Sendable {
     turn = { [unowned(unsafe) self] in run() }
   }
 
-  /// Asks for the next section.
-  func enter() { crowd.counters[counter].queue.async(execute: turn) }
+  /// Asks for the first section.
+  func start() { crowd.counters[counter].queue.async(execute: turn) }
 
   private func run() {
-    section(crowd.counters[counter])
+    let crowd = crowd
+    let counters = crowd.counters
+    section(counters[counter], crowd)
     sections.countAlone()
     if crowd.isStopping.load(ordering: .relaxed) { return crowd.leave() }
     counter += 1
-    if counter == crowd.counters.count { counter = 0 }
-    enter()
+    if counter == counters.count { counter = 0 }
+    counters[counter].queue.async(execute: turn)
   }
 
-  private func section(_ counter: Counter) {
+  private func section(_ counter: Counter, _ crowd: ContentionCrowd) {
     let value = counter.value
     let work = Contention.work(counter: value, iterations: crowd.iterations)
     if crowd.isGated {
@@ -109,7 +111,7 @@ final class ContentionCrowd: @unchecked Sendable {
     contenders = (0..<units).map { Contender($0, of: self) }
     for contender in contenders {
       unfinished.enter()
-      contender.enter()
+      contender.start()
     }
   }
 
