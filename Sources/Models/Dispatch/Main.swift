@@ -15,6 +15,7 @@ enum DispatchModel {
         .supported(.timerStorm) { session in try Storm.rage(session) },
         .supported(.parked) { session in try ParkingLot.fill(session) },
         .supported(.pipeline) { session in try PipelinePlant.run(session) },
+        .supported(.blockingMix) { session in try BlockingMixServer.serve(session) },
         .supported(.spawnTree) { session in try SpawnForest.grow(session) },
         .supported(.pingPong) { session in try PingPongGame.play(session) },
         .supported(.brigade) { session in try BrigadeRing.pass(session) },
