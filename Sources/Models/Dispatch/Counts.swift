@@ -32,5 +32,15 @@ final class Counts: Sendable {
 
 extension Atomic<Int> {
   borrowing func count(_ more: Int = 1) { add(more, ordering: .relaxed) }
+  /// The same without a locked instruction, for a count that one queue at a time writes: what others read may be a moment
+  /// old, and nothing is lost.
+  borrowing func countAlone(_ more: Int = 1) { store(value &+ more, ordering: .relaxed) }
   var value: Int { load(ordering: .relaxed) }
+}
+
+extension Atomic<UInt64> {
+  /// For a checksum that one queue at a time writes.
+  borrowing func addAlone(_ more: UInt64) { store(load(ordering: .relaxed) &+ more, ordering: .relaxed) }
+  /// As it stands in a ledger: the same bits.
+  var signed: Int { Int(truncatingIfNeeded: load(ordering: .relaxed)) }
 }
