@@ -214,7 +214,7 @@ private final class Sum: Sendable {
 
 extension Ledger {
   /// What the loops counted, by name.
-  fileprivate init(of counters: Counters) {
+  init(of counters: Counters) {
     self.init([
       "loopJobs": Int(counters.jobs), "loopTurns": Int(counters.turns), "loopPolls": Int(counters.polls),
       "loopSleeps": Int(counters.sleeps), "loopEvents": Int(counters.events), "loopReceived": Int(counters.received),

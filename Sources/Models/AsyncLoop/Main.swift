@@ -10,7 +10,17 @@ enum AsyncLoopModel {
       name: "async-loop",
       idiom:
         "async/await on one epoll loop per worker; requests and sub-requests are child tasks, task groups join them",
-      [.supported(.fanOut, variants: ["gather"]) { session in try serveFanOut(session) }]
+      [
+        .supported(.fanOut, variants: ["gather"]) { session in try serveFanOut(session) },
+        .supported(.timerStorm) { session in try runTimerStorm(session) },
+        .supported(.pipeline) { session in try runPipeline(session) },
+        .supported(.spawnTree) { session in try runSpawnTree(session) },
+        .supported(.pingPong) { session in try runPingPong(session) },
+        .supported(.brigade) { session in try runBrigade(session) },
+        .supported(.parked) { session in try runParked(session) },
+        .supported(.contention) { session in try runContention(session) },
+        .supported(.channel) { session in try runChannel(session) },
+      ]
     ).run()
   }
 }
