@@ -1,10 +1,12 @@
-// contention with async/await. Idiom: each counter is an actor, a section is a call of it, and each unit a task.
+// contention with async/await. Idiom: each unit is a task, and each counter has the loops' mutex, which suspends whoever
+// has to wait and may be held over a suspension.
 //
-// No more loops have units than sections can be under way at once, one for each lock: on one loop an actor is always free
-// when it is called, the call goes in and out without a job, and the units take turns when they give way. CONTENTIONSPREAD
+// No more loops have units than sections can be under way at once, one for each lock. So with one lock all units are on
+// one loop, where a section costs 53 ns; spread over two they cost 700 to 2,000, since most sections then end by waking
+// a task of the other loop. Beside it, on one loop: an actor 83 ns a section (175 to 190 on two), and a plain lock of the
+// standard library 28 ns (85 to 97 on two), which stops the whole loop wherever it has to wait.
 
 import EventLoop
-import Glibc
 import ModelKit
 import Synchronization
 import Workloads
@@ -19,7 +21,7 @@ func runContention(_ session: Session) throws {
     let window = try await conductor.begin()
     let run = ContentionRun(parameters, iterations: iterations, isGated: session.isGated)
     let loops = EventLoops.all
-    let units = (0..<parameters.units).map { unit in loops[unit % loops.count].spawn { await run.unit(unit) } }
+    let units = (0..<parameters.units).map { unit in loops[unit % loops.count].spawn { try await run.unit(unit) } }
 
     var atEdge: [Edge: [Int]] = [:]
     try await conductor.conduct(window, edge: { atEdge[$0] = run.sections.map(\.value) }) {
@@ -28,29 +30,26 @@ func runContention(_ session: Session) throws {
       for unit in units { givenWay += try await unit.value }
       let inWindow = zip(atEdge[.open, default: []], atEdge[.close, default: []]).map { $1 - $0 }
       return (
-        await run.ledger(givenWay: givenWay, unitsFinished: units.count),
+        run.ledger(givenWay: givenWay, unitsFinished: units.count),
         InProcessResult(operations: inWindow.reduce(0, +), measures: Contention.spread(inWindow))
       )
     }
   }
 }
 
-actor Counter {
-  private(set) var value = 0
-  private(set) var checksum: UInt64 = 0
+/// Unchecked: both numbers are reached with the lock held only.
+final class Counter: @unchecked Sendable {
+  private let mutex = AsyncMutex()
+  @exclusivity(unchecked) private(set) var value = 0
+  @exclusivity(unchecked) private(set) var checksum: UInt64 = 0
 
-  func section(iterations: Int) {
-    let found = value
-    checksum &+= Contention.work(counter: found, iterations: iterations)
-    value = found + 1
-  }
-
-  /// An actor lets others in while it is suspended, so that its thread must sleep instead.
-  func gatedSection(iterations: Int) {
-    let found = value
-    usleep(UInt32(Contention.gateNanoseconds / 1_000))
-    checksum &+= Contention.work(counter: found, iterations: iterations)
-    value = found + 1
+  func section(iterations: Int, givesWay: Bool) async throws {
+    try await mutex.withLock {
+      let found = value
+      if givesWay { await Task.yield() }
+      checksum &+= Contention.work(counter: found, iterations: iterations)
+      value = found + 1
+    }
   }
 }
 
@@ -70,18 +69,14 @@ final class ContentionRun: Sendable {
   }
 
   /// Returns the sections in which it gave way.
-  func unit(_ number: Int) async -> Int {
+  func unit(_ number: Int) async throws -> Int {
     started.count()
     let mine = sections[number]
     var givenWay = 0
     var next = number % counters.count
     repeat {
-      if isGated {
-        await counters[next].gatedSection(iterations: iterations)
-        givenWay += 1
-      } else {
-        await counters[next].section(iterations: iterations)
-      }
+      try await counters[next].section(iterations: iterations, givesWay: isGated)
+      if isGated { givenWay += 1 }
       next = next + 1 == counters.count ? 0 : next + 1
       mine.count()
       if mine.value % Contention.turn == 0 { await Task.yield() }
@@ -89,15 +84,15 @@ final class ContentionRun: Sendable {
     return givenWay
   }
 
-  func ledger(givenWay: Int, unitsFinished: Int) async -> Ledger {
+  func ledger(givenWay: Int, unitsFinished: Int) -> Ledger {
     var ledger: Ledger = [
       "unitsStarted": started.value, "unitsFinished": unitsFinished, "sections": sections.total,
       "unitsWithSections": sections.count { $0.value > 0 }, "sectionsGivenWay": givenWay,
     ]
     var checksum: UInt64 = 0
     for (index, counter) in counters.enumerated() {
-      ledger[Contention.lockCount(index)] = await counter.value
-      checksum &+= await counter.checksum
+      ledger[Contention.lockCount(index)] = counter.value
+      checksum &+= counter.checksum
     }
     ledger["checksum"] = Int(bitPattern: UInt(checksum))
     return ledger

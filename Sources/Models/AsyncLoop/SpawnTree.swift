@@ -24,10 +24,12 @@ final class Tree: Sendable {
   static let bytesPerUnit = 1_024
 
   /// A loop and what the nodes on it have counted.
-  private struct Grove: Sendable {
+  private final class Grove: Sendable {
     let loop: EventLoop
     let started = Tally()
     let finished = Tally()
+
+    init(_ loop: EventLoop) { self.loop = loop }
   }
 
   /// The ten children of a node wait here until all of them have started.
@@ -50,7 +52,7 @@ final class Tree: Sendable {
   init(_ parameters: SpawnTree.Parameters, isGated: Bool) {
     self.parameters = parameters
     self.isGated = isGated
-    groves = EventLoops.all.map { Grove(loop: $0) }
+    groves = EventLoops.all.map { Grove($0) }
     spreadLevel = SpawnTree.width % groves.count == 0 ? 1 : 2
   }
 
@@ -73,29 +75,45 @@ final class Tree: Sendable {
         atOpen = trees
         try session.report(.open, ledger: ledger(trees, sum))
       }
-      async let root = node(0, parameters.leaves, level: 0, groves[0], nil)
+      async let root = node(0, parameters.leaves, level: 0, nil, nil)
       sum &+= await root
       trees += 1
     }
     try conductor.finish(ledger(trees, sum), InProcessResult(operations: operations))
   }
 
-  /// A unit. Small, since it is a leaf nine times out of ten.
-  private func node(_ first: Int, _ leaves: Int, level: Int, _ grove: Grove, _ gate: Gate?) async -> Int {
-    if level == spreadLevel { await grove.loop.enter() }
-    let isBelow = level >= spreadLevel
-    if isBelow { grove.started.count() } else { started.count() }
+  /// A unit that waits for others, or for its gate. It is on a loop of its own from the level on at which the tree
+  /// spreads; above, where it has no grove, it goes on wherever the last of its children ends.
+  private func node(_ first: Int, _ leaves: Int, level: Int, _ grove: Grove?, _ gate: Gate?) async -> Int {
+    if level == spreadLevel { await grove?.loop.enter() }
+    if let grove { grove.started.count() } else { started.count() }
     if let gate { await pass(gate) }
-    let value = leaves == 1 ? first : await children(first, leaves / SpawnTree.width, level: level + 1, grove)
+    let value =
+      switch leaves {
+      case 1: first
+      case SpawnTree.width where !isGated: await sumOfLeaves(first, grove)
+      default: await sumOfNodes(first, leaves / SpawnTree.width, level: level + 1, grove)
+      }
     if let gate, gate.arrived.value < SpawnTree.width { returnedEarly.count() }
-    if isBelow { grove.finished.count() } else { finished.count() }
+    if let grove { grove.finished.count() } else { finished.count() }
     return value
   }
 
-  /// Ten units, each of so many leaves, and their sum.
-  private func children(_ first: Int, _ each: Int, level: Int, _ grove: Grove) async -> Int {
+  /// A unit that waits for nothing. Being synchronous it needs no frame, so that its task needs no memory of its own.
+  private func leaf(_ number: Int, _ grove: Grove?) -> Int {
+    if let grove { grove.started.count() } else { started.count() }
+    defer { if let grove { grove.finished.count() } else { finished.count() } }
+    return number
+  }
+
+  // Both have frames with room for ten tasks, which a leaf is not to carry. And both add up one by one: an expression of
+  // ten awaits takes the compiler longer than the tree takes to grow.
+
+  /// Ten units of `each` leaves, and their sum.
+  @inline(never)
+  private func sumOfNodes(_ first: Int, _ each: Int, level: Int, _ grove: Grove?) async -> Int {
     let gate = isGated ? Gate() : nil
-    func home(_ child: Int) -> Grove {
+    func home(_ child: Int) -> Grove? {
       level == spreadLevel ? groves[(first / each + child) % groves.count] : grove
     }
     async let a = node(first, each, level: level, home(0), gate)
@@ -108,7 +126,6 @@ final class Tree: Sendable {
     async let h = node(first + 7 * each, each, level: level, home(7), gate)
     async let i = node(first + 8 * each, each, level: level, home(8), gate)
     async let j = node(first + 9 * each, each, level: level, home(9), gate)
-    // One after another: an expression of ten awaits takes the compiler longer than the tree takes to grow.
     var sum = await a
     sum += await b
     sum += await c
@@ -122,6 +139,33 @@ final class Tree: Sendable {
     return sum
   }
 
+  /// Ten leaves, and their sum.
+  @inline(never)
+  private func sumOfLeaves(_ first: Int, _ grove: Grove?) async -> Int {
+    async let a = leaf(first, grove)
+    async let b = leaf(first + 1, grove)
+    async let c = leaf(first + 2, grove)
+    async let d = leaf(first + 3, grove)
+    async let e = leaf(first + 4, grove)
+    async let f = leaf(first + 5, grove)
+    async let g = leaf(first + 6, grove)
+    async let h = leaf(first + 7, grove)
+    async let i = leaf(first + 8, grove)
+    async let j = leaf(first + 9, grove)
+    var sum = await a
+    sum += await b
+    sum += await c
+    sum += await d
+    sum += await e
+    sum += await f
+    sum += await g
+    sum += await h
+    sum += await i
+    sum += await j
+    return sum
+  }
+
+  @inline(never)
   private func pass(_ gate: Gate) async {
     // Releasing and acquiring: the tenth opens the gate after all that the nine have done.
     guard gate.arrived.add(1, ordering: .acquiringAndReleasing).newValue == SpawnTree.width else {
