@@ -70,32 +70,30 @@ final class Conductor {
   /// From here to the trial's end: reports both ends of the window, waits for `drain` or the end of the input, drains,
   /// prints the result. Where the harness drains early or goes away, the rest of the window is left out.
   /// - Parameters:
-  ///   - operations: completed so far, read at both edges, which must not be left out unless the result says how many
-  ///     there were.
+  ///   - operations: completed so far, read at both edges. Leave it out where the drain's result says how many there were.
   ///   - edge: called at each edge, right after that.
-  ///   - drain: stops the work and joins everything.
+  ///   - drain: stops the work, joins everything and returns the balanced ledger.
   func conduct(
     _ window: Window, operations: (() -> Int)? = nil, edge: (Edge) -> Void = { _ in },
     drain: () async throws -> (Ledger, InProcessResult)
   ) async throws {
-    var atEdge: [Edge: Int] = [:]
-    var early: Session.Event?
-    for (name, moment) in [(Edge.open, window.opens), (.close, window.closes)] where early == nil {
-      early = try await event(until: moment)
-      if early != nil { break }
-      atEdge[name] = operations?()
+    var atEdges: [Int] = []
+    for (name, moment) in [(Edge.open, window.opens), (.close, window.closes)] {
+      if let early = try await event(until: moment) {
+        pending.insert(early, at: 0)
+        break
+      }
+      atEdges.append(operations?() ?? 0)
       edge(name)
       try session.report(name, ledger: [:])
     }
-    if let early { pending.insert(early, at: 0) }
     try await awaitDrain()
     var (ledger, result) = try await drain()
-    if result.operations == nil {
-      result.operations = atEdge[.close].flatMap { close in atEdge[.open].map { close - $0 } } ?? 0
-    }
+    if result.operations == nil { result.operations = atEdges.count == 2 ? atEdges[1] - atEdges[0] : 0 }
     try finish(ledger, result)
   }
 
+  /// Prints the result. Everything is joined by then.
   func finish(_ ledger: Ledger, _ result: InProcessResult) throws {
     try session.finish(ledger: ledger, counters: Ledger(of: EventLoops.counters), result: result)
   }

@@ -1,9 +1,10 @@
 // parked with async/await. Idiom: a task per unit that sleeps on the loop's own cancellable sleep; cancelling the task
 // wakes it. A task on each loop starts that loop's share and keeps the handles.
 //
-// The state is the task's own block on the heap, where a variable of that size would be: a task's frames are heap too.
-// A block and not an array, whose header of 32 bytes takes 16 KiB to the allocator's next size, 20. PARKEDFIGURES Tasks
-// of no group: a plain group would look for each that ends among a million others, in order of their start.
+// A unit costs some 1.7 KB: the task, a first slab for its frames, which the runtime makes of 1 KiB, the timer, a handle.
+// The state is a block of the task's own on the heap, where a variable of that size would be: a task's frames are heap
+// too. A block and not an array, whose header of 32 bytes would take 16 KiB to the allocator's next size, 20.
+// Tasks of no group: a plain group would look for each that ends among a million others, in order of their start.
 
 import EventLoop
 import ModelKit
@@ -21,18 +22,18 @@ func runParked(_ session: Session) throws {
       ParkedShare(parameters, first: index, stride: loops.count, isGated: session.isGated)
     }
     let starters = zip(loops, shares).map { loop, share in loop.spawn { await share.start() } }
-    var units: [Task<ParkedShare.Outcome, Never>] = []
-    for starter in starters { units += try await starter.value }
+    var units: [[Task<ParkedShare.Outcome, Never>]] = []
+    for starter in starters { units.append(try await starter.value) }
     for share in shares { try await share.allParked.complete() }
     let parkedAtClose = shares.reduce(0) { $0 + $1.parked.value - $1.woken.value }
     try session.report(.close, ledger: ["unitsParked": shares.map(\.parked).total])
 
     try await conductor.awaitDrain()
-    if !session.isGated { for unit in units { unit.cancel() } }
+    if !session.isGated { for unit in units.joined() { unit.cancel() } }
     var total = ParkedShare.Outcome()
-    for unit in units { total.add(await unit.value) }
+    for unit in units.joined() { total.add(await unit.value) }
     let ledger: Ledger = [
-      "unitsStarted": total.started, "unitsFinished": units.count, "unitsParked": shares.map(\.parked).total,
+      "unitsStarted": total.started, "unitsFinished": units.joined().count, "unitsParked": shares.map(\.parked).total,
       "unitsWoken": shares.map(\.woken).total, "statesIntact": total.intact, "parkedAtClose": parkedAtClose,
       "wokenByTimer": total.byTimer, "wokenEarly": total.early, "checksum": Int(bitPattern: UInt(total.checksum)),
     ]
@@ -69,6 +70,7 @@ final class ParkedShare: Sendable {
   let parked = Tally()
   let woken = Tally()
   private let numbers: StrideTo<Int>
+  private let count: Int
   private let words: Int
   private let delay: UInt64
 
@@ -76,12 +78,14 @@ final class ParkedShare: Sendable {
     numbers = Swift.stride(from: first, to: parameters.units, by: stride)
     words = parameters.liveStateWords
     delay = Parked.delayNanoseconds(isGated: isGated)
-    allParked = RollCall((parameters.units - first + stride - 1) / stride)
+    count = (parameters.units - first + stride - 1) / stride
+    allParked = RollCall(count)
   }
 
   /// On the loop: starts its units.
   func start() async -> [Task<Outcome, Never>] {
     var units: [Task<Outcome, Never>] = []
+    units.reserveCapacity(count)
     for number in numbers {
       units.append(Task { await self.unit(number) })
       if units.count % Self.turn == 0 { await Task.yield() }

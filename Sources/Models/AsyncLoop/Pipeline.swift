@@ -77,8 +77,8 @@ final class PipelineRun: Sendable {
   private let isPaced: Bool
   /// Sinks whose gate is open.
   private let opened: RollCall
-  /// One a lane: its sink writes it.
-  private let recorders: Recorders
+  /// With load=paced, one a lane: its sink writes it.
+  private let recorders: Recorders?
 
   init(_ parameters: Pipeline.Parameters, iterations: Int, _ window: Window, isGated: Bool) {
     self.parameters = parameters
@@ -91,7 +91,7 @@ final class PipelineRun: Sendable {
     }
     roll = RollCall(parameters.units)
     opened = RollCall(parameters.lanes)
-    recorders = Recorders(count: parameters.lanes)
+    recorders = isPaced ? Recorders(count: parameters.lanes) : nil
   }
 
   /// Starts a lane's units, from the sink to the source.
@@ -141,14 +141,14 @@ final class PipelineRun: Sendable {
       (outcome.leastAdmitted, outcome.mostAdmitted) = (admitted, admitted)
       opened.arrive()
     }
-    let recorder = recorders[index]
+    let recorder = recorders?[index]
     var expected = 0
     while let item = try await lane.queues[parameters.stages].receive() {
       if item.lane != index || item.sequence != expected { outcome.outOfOrder += 1 }
       expected = item.sequence + 1
       outcome.checksum &+= item.value
       lane.received.count()
-      if isPaced {
+      if let recorder {
         let now = monotonicNanoseconds()
         if window.contains(now) { recorder.record(now - item.due) }
       }
@@ -179,5 +179,5 @@ final class PipelineRun: Sendable {
     return ledger
   }
 
-  var result: InProcessResult { InProcessResult(latencies: isPaced ? recorders.merged() : [:]) }
+  var result: InProcessResult { InProcessResult(latencies: recorders?.merged() ?? [:]) }
 }

@@ -1,8 +1,12 @@
 // spawn-tree with async/await. Idiom: children are `async let`, ten to a node; the await of their sum joins them.
 //
-// A child of `async let` lives in its parent's frame, so that starting one takes no malloc. TREEFIGURES A task starts on
-// the loop of its parent and nothing is stolen, so the tree spreads itself: at the first level, or at the second where ten
-// children cannot be dealt out evenly, each node goes over to a loop of its own and its children stay there.
+// A child of `async let` lives in its parent's frame, and a leaf, which waits for nothing, is a synchronous function that
+// needs no frame of its own. That leaves 1.2 allocations a unit, the closure and for every tenth a slab of frames; with
+// leaves that might have waited it was 2.2, and 435 to 510 ns a unit instead of 370 to 440.
+//
+// A task starts on the loop of its parent and nothing is stolen, so the tree spreads itself: at the first level, or at the
+// second where ten children cannot be dealt out evenly, each node goes over to a loop of its own and its children stay
+// there.
 
 import EventLoop
 import ModelKit

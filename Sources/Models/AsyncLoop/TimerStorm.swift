@@ -18,31 +18,31 @@ func runTimerStorm(_ session: Session) throws {
     var window = try await conductor.begin()
     let loops = EventLoops.all
     let isPaced = parameters.load != .flatOut
-    let recorders = Recorders(count: min(loops.count, Recorders.most))
-    let shared = (0..<recorders.count).map { SharedRecorder(recorders[$0]) }
+    let recorders = isPaced ? Recorders(count: min(loops.count, Recorders.most)) : nil
+    let shared = recorders.map { all in (0..<all.count).map { SharedRecorder(all[$0]) } } ?? []
     let stop = StopFlag()
     let schedule = TimerStorm.Schedule(parameters, seed: session.request.seed, isGated: session.isGated)
     let shares = loops.indices.map { index in
       StormShare(
         parameters, schedule, index: index, loops: loops.count,
-        recorder: isPaced ? shared[index % shared.count] : nil, stop)
+        recorder: shared.isEmpty ? nil : shared[index % shared.count], stop)
     }
     var armed = 0
     for starting in zip(loops, shares).map({ loop, share in loop.spawn { await share.start(on: loop) } }) {
       armed += try await starting.value
     }
     if monotonicNanoseconds() >= window.opens { window = try session.window() }
-    let (start, fixed) = (monotonicNanoseconds(), window)
-    let storms = zip(loops, shares).map { loop, share in loop.spawn { try await share.storm(from: start, fixed) } }
+    let (start, measured) = (monotonicNanoseconds(), window)
+    let storms = zip(loops, shares).map { loop, share in loop.spawn { try await share.storm(from: start, measured) } }
 
-    try await conductor.conduct(fixed) {
+    try await conductor.conduct(measured) {
       stop.raise()
       for share in shares { share.ended.release() }
       var total = StormShare.Counts()
       for storm in storms { total.add(try await storm.value) }
       return (
         total.ledger(armedAtStart: armed),
-        InProcessResult(operations: total.operations, latencies: isPaced ? recorders.merged() : [:])
+        InProcessResult(operations: total.operations, latencies: recorders?.merged() ?? [:])
       )
     }
   }
