@@ -211,14 +211,3 @@ private final class Sum: Sendable {
   /// Nil if a part is missing.
   var total: UInt64? { isBroken.load(ordering: .relaxed) ? nil : sum.load(ordering: .relaxed) }
 }
-
-extension Ledger {
-  /// What the loops counted, by name.
-  fileprivate init(of counters: Counters) {
-    self.init([
-      "loopJobs": Int(counters.jobs), "loopTurns": Int(counters.turns), "loopPolls": Int(counters.polls),
-      "loopSleeps": Int(counters.sleeps), "loopEvents": Int(counters.events), "loopReceived": Int(counters.received),
-      "loopWakes": Int(counters.wakes), "loopSystemCalls": Int(counters.systemCalls),
-    ])
-  }
-}
