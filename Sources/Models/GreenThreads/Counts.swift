@@ -13,8 +13,6 @@ final class Counts: Sendable {
   let subRepliesReceived = Atomic(0)
   let unitsStarted = Atomic(0)
   let unitsFinished = Atomic(0)
-  let clientConnectionsAccepted = Atomic(0)
-  let clientConnectionsClosed = Atomic(0)
   let backendConnectionsOpened = Atomic(0)
   let backendConnectionsClosed = Atomic(0)
 
@@ -23,8 +21,6 @@ final class Counts: Sendable {
       "requestsReceived": requestsReceived.value, "requestsAnswered": requestsAnswered.value,
       "subRequestsSent": subRequestsSent.value, "subRepliesReceived": subRepliesReceived.value,
       "unitsStarted": unitsStarted.value, "unitsFinished": unitsFinished.value,
-      "clientConnectionsAccepted": clientConnectionsAccepted.value,
-      "clientConnectionsClosed": clientConnectionsClosed.value,
       "backendConnectionsOpened": backendConnectionsOpened.value,
       "backendConnectionsClosed": backendConnectionsClosed.value,
     ]

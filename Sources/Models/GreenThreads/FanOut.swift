@@ -1,31 +1,23 @@
 // fan-out with green threads. Idiom: plain sequential code; a unit per connection reads requests, a unit per request
-// spawns and joins a unit per sub-request, and each takes a backend connection from a FIFO pool, writes, reads, returns.
+// spawns and joins a unit per sub-request, and each takes a backend connection from a FIFO pool, writes, reads,
+// returns.
 
 import GreenThreads
 import ModelKit
 import Workloads
 
-/// Sendable because `clients` is only touched under `mutex`, and the rest never changes.
-final class FanOutServer: @unchecked Sendable {
+final class FanOutServer: Sendable {
   private let parameters: FanOut.Parameters
   private let gathers: Bool
   private let counts = Counts()
   private let backend: BackendPool
-  private let mutex = Mutex()
-  private var clients: [ObjectIdentifier: FrameConnection] = [:]
 
   static func serve(_ session: Session) throws {
     let parameters = try session.fanOut()
     let backendPort = try session.backendPort()
-    do {
-      try Scheduler.run(workers: session.request.workers) {
-        let server = try FanOutServer(parameters, session.request.variant, backendPort: backendPort)
-        try server.run(session)
-      }
-    } catch let error as SchedulerError {
-      throw ModelFailure(.limit, error.description)
-    } catch let error as IOError {
-      throw ModelFailure(error.isResourceLimit ? .limit : .failed, error.description)
+    try session.onUnits {
+      let server = try FanOutServer(parameters, session.request.variant, backendPort: backendPort)
+      try server.serve(session)
     }
   }
 
@@ -42,61 +34,11 @@ final class FanOutServer: @unchecked Sendable {
       })
   }
 
-  // MARK: Control
-
-  /// Serves until the harness ends the trial. The session's input is one more descriptor that a unit waits for.
-  private func run(_ session: Session) throws {
-    let input = try Descriptor(adopting: session.inputDescriptor)
-    let listener = try Descriptor.listen(backlog: Int32(parameters.connections))
-    // Also where this throws: the listener's unit would wait for ever.
-    defer { listener.close() }
-    let accepting = try spawn(name: "listener") { try self.accept(on: listener) }
-    try session.ready(port: listener.port)
-    var isDrained = false
-    var acceptor: JoinHandle<Void>? = consume accepting
-    while true {
-      for event in try session.receive() {
-        switch event {
-        case .edge(let edge): try session.report(edge, ledger: counts.ledger)
-        case .drain, .end:
-          if !isDrained {
-            isDrained = true
-            listener.close()
-            try acceptor.take()?.join()
-            try backend.close()
-            let counters = Scheduler.counters.reduce(Counters(), +)
-            try session.finish(ledger: counts.ledger, counters: Ledger(green: counters))
-          }
-          if event == .end { return }
-        case .begin: break  // only where a model drives itself
-        }
-      }
-      try input.waitUntilReadable()
-    }
-  }
-
-  /// The listener's unit. Its scope's children are the connections' units, and it ends after them.
-  private func accept(on listener: Descriptor) throws {
-    try withScope { scope in
-      while true {
-        let descriptor: Descriptor
-        do { descriptor = try listener.accept() } catch let error as IOError where error.isClosed { break }
-        counts.clientConnectionsAccepted.count()
-        let counts = counts
-        let client = FrameConnection(descriptor, bufferBytes: parameters.requestBytes) {
-          counts.clientConnectionsClosed.count()
-        }
-        try mutex.withLock { clients[ObjectIdentifier(client)] = client }
-        try scope.spawn(name: "connection") {
-          // What the other side does wrong ends its connection; what this side lacks ends the trial.
-          do { try self.converse(client) } catch is FrameError {} catch is BackendLost {
-          } catch let error as IOError where !error.isResourceLimit {}
-          try self.mutex.withLock { _ = self.clients.removeValue(forKey: ObjectIdentifier(client)) }
-        }
-      }
-      // Nothing more to read on those that the other side has left open.
-      for client in try mutex.withLock({ Array(clients.values) }) { client.descriptor.shutdownReading() }
-    }
+  private func serve(_ session: Session) throws {
+    let clients = Clients(bufferBytes: parameters.requestBytes) { try self.converse($0) }
+    try clients.serve(
+      session, connections: parameters.connections, ledger: { counts.ledger },
+      drain: { try backend.close() })
   }
 
   // MARK: Work
