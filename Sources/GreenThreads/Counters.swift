@@ -74,6 +74,8 @@ struct WorkerCounters: ~Copyable {
   @usableFromInline let unitsStarted = Counter()
   @usableFromInline let unitsFinished = Counter()
   @usableFromInline let switches = Counter()
+  /// Turns that a unit gave up and got back at once, nobody else being ready. For the monitor: such a unit is no hog.
+  @usableFromInline let turnsKept = Counter()
   @usableFromInline let parks = Counter()
   @usableFromInline let steals = Counter()
   @usableFromInline let sleeps = Counter()

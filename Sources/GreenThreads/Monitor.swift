@@ -133,11 +133,13 @@ extension UnsafeMutablePointer where Pointee == Core {
       acted = acted || blockingWord != seen.blockingWord
       seen.blockingWord = blockingWord
       seen.since = now
+      // From here on another thread may carry the worker, whose clock says something else.
+      seen.processorTime = nil
       return acted
     }
     seen.blockingWord = blockingWord
 
-    let switches = worker.pointee.counters.switches.load()
+    let switches = worker.pointee.counters.switches.load() &+ worker.pointee.counters.turnsKept.load()
     let running = UnitPointer(bitPattern: worker.pointee.running.load(ordering: .relaxed))
     guard switches == seen.switches, running != nil, worker.pointee.awake.load(ordering: .relaxed) == 1 else {
       seen.switches = switches

@@ -12,6 +12,8 @@ public final class Mutex: @unchecked Sendable {
   private let state = WaitStatePointer.make()
   /// Also looked at without the lock by those that spin: relaxed, a hint.
   private let isHeld = Atomic<Bool>(false)
+  /// Somebody waits, or did when last looked at: also a hint for those that would spin.
+  private let isAwaited = Atomic<Bool>(false)
 
   public init() {}
 
@@ -30,14 +32,16 @@ public final class Mutex: @unchecked Sendable {
         state.pointee.lock.unlock(solo: solo)
         return
       }
+      isAwaited.store(true, ordering: .relaxed)
       if try state.wait(unit, for: "a mutex") { return }
     }
   }
 
-  /// The holder may be running on another worker and about to let go; a park and a wake cost more than a short wait.
+  /// The holder may be running on another worker and about to let go; a park and a wake cost more than a short wait. But
+  /// not while units wait: the lock is handed to them first, so that it is not seen to be free.
   private func spin() {
     var spins = 0
-    while isHeld.load(ordering: .relaxed), spins < 30 {
+    while isHeld.load(ordering: .relaxed), !isAwaited.load(ordering: .relaxed), spins < 30 {
       spins += 1
       gt_pause()
     }
@@ -56,6 +60,7 @@ public final class Mutex: @unchecked Sendable {
       worker.makeReady(unit)
     } else {
       isHeld.store(false, ordering: .relaxed)
+      isAwaited.store(false, ordering: .relaxed)
       state.pointee.lock.unlock(solo: solo)
     }
   }

@@ -31,7 +31,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
   @inlinable @inline(__always)
   func leave(_ unit: UnitPointer) {
     if let next = pick() {
-      if next == unit { return }
+      if next == unit { return pointee.counters.turnsKept.add() }
       // Acquire: see `arrive`.
       if pointee.solo || next.pointee.onProcessor.load(ordering: .acquiring) == 0 {
         pointee.departed = UInt(bitPattern: unit)
