@@ -61,7 +61,7 @@ extension Workload {
         purpose:
           "cancel and arm at once, over and over: a cancelled timer's slot that is not woken stops the canceller",
         changes: ["outstanding": .integer(300), "load": .text("flat-out")],
-        operations: 50, isGated: false),
+        operations: 600, isGated: false),  // more than each slot's first timer
     ],
     judge: { TimerStorm.judge($0) }
   )

@@ -2,7 +2,8 @@
 """Guests that break the contract on purpose, to prove that the harness notices.
 
 Each is the good guest of fan_out_guest.py with one thing wrong, chosen by the name it is started under:
-Tests/Guests/broken/ holds a symbolic link for each. All but `one-after-another` are to be caught by ungated cases too.
+Tests/Guests/broken/fan-out/ holds a symbolic link for each. All but `one-after-another` are to be caught by ungated
+cases too.
 
 name                  what it does                                              state     rule or reason
 sums-wrongly          every answer is off by one                                wrong     checksum
@@ -44,8 +45,9 @@ import time
 
 sys.dont_write_bytecode = True  # the tests' folder stays as it is
 
-import fan_out_guest
-from fan_out_guest import ANSWER, HEADER, FanOut, fail, read_frame
+from fan_out_guest import FanOut, checksum
+from guest import fail, main
+from served import ANSWER, HEADER, SUB_REPLY, read_frame
 
 
 class SumsWrongly(FanOut):
@@ -162,8 +164,8 @@ class Pipelines(FanOut):
             await self.send_sub_request(writer, index, frame)
         sums = []
         for _ in indices:
-            reply = await read_frame(reader, fan_out_guest.SUB_REPLY, self.reply_bytes)
-            sums.append(fan_out_guest.checksum(reply[3]))
+            reply = await read_frame(reader, SUB_REPLY, self.reply_bytes)
+            sums.append(checksum(reply[3]))
             self.ledger["subRepliesReceived"] += 1
             self.ledger["unitsFinished"] += 1
         self.pool.put_nowait(connection)
@@ -267,18 +269,9 @@ class LeavesAChild(FanOut):
         return await super().start()
 
 
-BROKEN = {
-    "".join("-" + letter.lower() if letter.isupper() else letter for letter in guest.__name__).lstrip("-"): guest
-    for guest in (
-        SumsWrongly, SkipsSubRequest, SkipsAndPretends, AnswersTwice, AnswersUnknown, AnswersEarly, NeverAnswers,
-        HangsUp, WrongFrame, FewerUnits, LiesInLedger, LeavesOpen, TooManyConnections, Pipelines, OneAfterAnother,
-        AltersPayload, AltersToken, PrintsGarbage, PrintsEndlessLine, HangsAtStart, HangsInDrain, HangsInTrial, Crashes,
-        GetsKilled, ExitsWithoutResult, ReportsLimit, FloodsStderr, LeavesAChild,
-    )
-}
-
 if __name__ == "__main__":
-    name = os.path.basename(sys.argv[0])
-    if name not in BROKEN:
-        sys.exit(f"'{name}' is no broken guest: start me as one of {', '.join(BROKEN)}")
-    fan_out_guest.main(BROKEN[name])
+    main(
+        FanOut, SumsWrongly, SkipsSubRequest, SkipsAndPretends, AnswersTwice, AnswersUnknown, AnswersEarly,
+        NeverAnswers, HangsUp, WrongFrame, FewerUnits, LiesInLedger, LeavesOpen, TooManyConnections, Pipelines,
+        OneAfterAnother, AltersPayload, AltersToken, PrintsGarbage, PrintsEndlessLine, HangsAtStart, HangsInDrain,
+        HangsInTrial, Crashes, GetsKilled, ExitsWithoutResult, ReportsLimit, FloodsStderr, LeavesAChild)

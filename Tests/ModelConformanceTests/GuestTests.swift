@@ -1,5 +1,5 @@
-// Guests: one that was written from PROTOCOL.md alone passes; those that break the contract are caught, by the rule's
-// name, with counts, and none of them becomes a number.
+// Guests: those that were written from PROTOCOL.md alone pass; those that break the contract are caught, by the rule's
+// name, with counts, and none of them becomes a number. What breaks what stands in BrokenGuest.swift.
 
 import Foundation
 import Testing
@@ -7,41 +7,49 @@ import Workloads
 
 extension Conformance {
   @Suite struct GuestTests {
-    @Test func `the Python guest, written from PROTOCOL.md alone, passes every check`() async throws {
-      let guest = "python=" + Switchyard.guest("fan_out_guest.py")
-      let results = try await Verdict.check("fan-out", rows: ["python"], guests: [guest])
-      #expect(results.count == Workload.fanOut.checks.count)
+    @Test(arguments: Workload.all.map(\.name))
+    func `the Python guest, written from PROTOCOL.md alone, passes every check`(workload: String) async throws {
+      let file = workload == "fan-out" ? "fan_out_guest.py" : workload.replacing("-", with: "_") + ".py"
+      let results = try await Verdict.check(
+        workload, rows: ["python"], guests: ["python=" + Switchyard.guest(file)])
+      #expect(results.count == (try Workload.named(workload).checks.count))
       for result in results { #expect(result.state == "ok", "\(result)") }
     }
 
-    @Test func `every broken guest has a line in the table that says how it must be caught`() throws {
-      let links = try FileManager.default.contentsOfDirectory(atPath: Switchyard.guest("broken"))
-      #expect(Set(BrokenGuest.all.map(\.name)) == Set(links))
-      let broken = Set(BrokenGuest.all.compactMap(\.rule))
-      #expect(broken == Set(FanOut.Rule.allCases.map(\.rawValue)), "every rule needs a guest that breaks it")
+    @Test(arguments: Workload.all.map(\.name))
+    func `every rule has a guest that breaks it, and every broken guest a line that says how it must be caught`(
+      workload: String
+    ) throws {
+      let guests = BrokenGuest.all.filter { $0.workload == workload }
+      let links = try FileManager.default.contentsOfDirectory(atPath: Switchyard.guest("broken/\(workload)"))
+      #expect(guests.map(\.name).sorted() == links.sorted())
+      #expect(Set(guests.compactMap(\.rule)) == Set(try Workload.named(workload).rules.map(\.name)))
     }
 
     @Test(arguments: BrokenGuest.all.filter { $0.rule != nil })
     func `a guest that breaks a rule fails the checks, and the rule is named with counts`(guest: BrokenGuest)
       async throws
     {
-      let results = try await Verdict.check("fan-out", rows: [guest.name], guests: [guest.argument])
-      let named = results.flatMap(\.findings).filter { $0.rule == guest.rule }
-      #expect(!named.isEmpty, "\(results)")
-      #expect(named.allSatisfy { $0.message.contains(where: \.isNumber) }, "\(named)")
-      for result in results where result.state != "ok" {
-        #expect(result.state == "wrong", "\(result)")
-        #expect(result.reason?.contains(result.findings.first?.rule ?? "-") == true, "\(result)")
+      let results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
+      let failures = results.filter { $0.state != "ok" }
+      #expect(failures.contains { $0.findings.contains { $0.rule == guest.rule } }, "\(results)")
+      for result in failures {
+        #expect(guest.statesInCheck.contains(result.state), "\(result)")
+        #expect(result.findings.allSatisfy { result.reason?.contains($0.rule) == true }, "\(result)")
+        for finding in result.findings where finding.rule == guest.rule && result.state == "wrong" {
+          let hasCount = finding.message.contains(where: \.isNumber) || finding.message.contains("lacks")
+          #expect(hasCount, "\(finding)")
+        }
       }
     }
 
-    /// All of them in one run, each with one short trial of an ungated case.
+    /// All of fan-out's in one run, each with one short trial of an ungated case.
     @Test func `a run with broken guests goes on to its end, names their states, and has no number for them`()
       async throws
     {
       let folder = try TemporaryFolder()
       let run = folder.path + "/run"
-      let guests = BrokenGuest.all
+      let guests = BrokenGuest.all.filter { $0.workload == "fan-out" }
       let arguments =
         ["run", "fan-out/closed", "--rounds", "1", "--window", "0.5", "--warm-up", "0.1", "--output", run]
         + ["--set", "connections=8", "--set", "backendConnections=64"]
@@ -66,34 +74,4 @@ extension Conformance {
       #expect(validation.status == 0, validation.said)
     }
   }
-}
-
-/// A line of the table at the top of Tests/Guests/broken_guest.py.
-struct BrokenGuest: Sendable, CustomTestStringConvertible {
-  let name: String
-  let state: String
-  /// The workload's rule that must be named, with the state `wrong`.
-  let rule: String?
-  /// Whether only a gated check can see it.
-  let needsGate: Bool
-
-  var testDescription: String { name }
-  /// As after `--guest`.
-  var argument: String { "\(name)=\(Switchyard.guest("broken/\(name)"))" }
-  var stateInRun: String { needsGate ? "ok" : state }
-
-  /// The table's columns are set apart by two blanks or more: name, what it does, state, rule or reason.
-  static let all: [BrokenGuest] = {
-    let text = (try? String(contentsOfFile: Switchyard.guest("broken_guest.py"), encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").prefix { !$0.hasPrefix("import") }.compactMap { line in
-      let columns = line.components(separatedBy: "  ").map { $0.trimmingCharacters(in: .whitespaces) }
-        .filter { !$0.isEmpty }
-      guard columns.count >= 3, columns[0] != "name", !columns[0].contains(" ") else { return nil }
-      let reason = columns.count > 3 ? columns[3] : ""
-      let rule = reason.prefix { $0.isLetter || $0 == "-" }
-      return BrokenGuest(
-        name: columns[0], state: columns[2], rule: FanOut.Rule(rawValue: String(rule))?.rawValue,
-        needsGate: reason.contains("gated check only"))
-    }
-  }()
 }
