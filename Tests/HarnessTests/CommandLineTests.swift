@@ -173,7 +173,7 @@ import Workloads
 
   @Test func `a failed check ends with status 1, a passed one with 0`() async throws {
     let installation = try installed(["answers-one-too-few", "honest"])
-    let passed = try await installation.switchyard("check", "--model", "honest")
+    let passed = try await installation.switchyard("check", "fan-out", "--model", "honest")
     #expect(passed.status == .exited(0))
     #expect(passed.output.split(separator: "\n").count == 4)
     #expect(passed.output.hasPrefix("honest · fan-out/check-scarce · ok\n"))
