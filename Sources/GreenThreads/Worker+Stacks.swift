@@ -3,10 +3,14 @@
 import CContextSwitch
 
 extension Worker {
-  /// The most stacks of a class that a worker keeps, and how many are left when it gives some away. Units that come and
-  /// go by the thousand never meet the pool; 6 MiB of touched pages at most.
-  static var mostStacks: Int { 1536 }
-  static var stock: Int { 512 }
+  /// The most stacks of a class that a worker keeps. Units that come and go by the thousand never meet the pool; 6 MiB of
+  /// touched pages at most. Where few units are allowed all workers together keep no more than a quarter of them, for
+  /// what one keeps the others cannot have.
+  static func mostStacks(_ configuration: Scheduler.Configuration) -> Int {
+    Swift.max(1, Swift.min(1536, configuration.maximumUnits / (4 * configuration.workers)))
+  }
+  /// How many are left when it gives some away.
+  var stock: Int { Swift.max(1, mostStacks / 3) }
 }
 
 extension UnsafeMutablePointer where Pointee == Worker {
@@ -49,12 +53,12 @@ extension UnsafeMutablePointer where Pointee == Worker {
       unit.pointee.next = pointee.freeSmall
       pointee.freeSmall = unit
       pointee.freeSmallCount += 1
-      if pointee.freeSmallCount > Worker.mostStacks { shareStacks(.small) }
+      if pointee.freeSmallCount > pointee.mostStacks { shareStacks(.small) }
     } else {
       unit.pointee.next = pointee.freeLarge
       pointee.freeLarge = unit
       pointee.freeLargeCount += 1
-      if pointee.freeLargeCount > Worker.mostStacks { shareStacks(.large) }
+      if pointee.freeLargeCount > pointee.mostStacks { shareStacks(.large) }
     }
   }
 
@@ -63,7 +67,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
     guard let first = stackClass == .small ? pointee.freeSmall : pointee.freeLarge else { return }
     // Keep the hot end.
     var keep = first
-    for _ in 1..<Worker.stock { keep = keep.pointee.next ?? keep }
+    for _ in 1..<pointee.stock { keep = keep.pointee.next ?? keep }
     if let cold = keep.pointee.next {
       keep.pointee.next = nil
       var last = cold
@@ -75,9 +79,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
       pointee.core.pool(stackClass).give(cold, last, count: count)
     }
     if stackClass == .small {
-      pointee.freeSmallCount = Worker.stock
+      pointee.freeSmallCount = pointee.stock
     } else {
-      pointee.freeLargeCount = Worker.stock
+      pointee.freeLargeCount = pointee.stock
     }
   }
 

@@ -48,6 +48,7 @@ struct Worker: ~Copyable {
   @usableFromInline var freeSmall: UnitPointer?
   @usableFromInline var freeLarge: UnitPointer?
   @usableFromInline var freeSmallCount = 0
+  let mostStacks: Int
   @usableFromInline var freeLargeCount = 0
   @usableFromInline var nextUnitID: UInt64
 
@@ -78,6 +79,7 @@ struct Worker: ~Copyable {
     solo = configuration.workers == 1
     handsOverAccesses = configuration.handsOverExclusiveAccesses
     nextUnitID = UInt64(index) + 1
+    mostStacks = Worker.mostStacks(configuration)
     timers = .allocate(capacity: 1)
     timers.initialize(to: TimerWheel(now: now))
     random = SplitMix64(seed: (configuration.seed ?? now) &+ UInt64(index))
