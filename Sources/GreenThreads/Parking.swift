@@ -141,6 +141,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
   private var core: CorePointer { pointee.core }
 
   /// True: roused by somebody, and counted as searching. False: woke by itself. Nil: did not sleep.
+  ///
+  /// Between its entry in the list of sleepers and `wakeByItself` a worker touches none of its stacks: others may take them
+  /// (`StackPool.take(for:from:)`).
   private func sleep(wasSearching: Bool) -> Bool? {
     pointee.awake.store(0, ordering: .relaxed)
     core.pointee.idleLock.lock()

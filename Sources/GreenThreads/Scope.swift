@@ -1,5 +1,6 @@
 // Structured concurrency: units that cannot outlive the block that started them.
 
+import CContextSwitch
 import Synchronization
 
 /// A nursery. The first child that fails cancels its siblings and the scope's body, and its error is what
@@ -40,6 +41,7 @@ public final class Scope: @unchecked Sendable {
     if hasEnded {
       lock.unlock(solo: solo)
       unit.dropBody()
+      if gt_sanitizer() != 0 { gt_context_abandon(unit.contextPointer) }
       worker.recycle(unit)
       throw .scopeEnded
     }

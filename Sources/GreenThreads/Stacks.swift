@@ -163,6 +163,21 @@ struct StackPool: ~Copyable {
 }
 
 extension UnsafeMutablePointer where Pointee == StackPool {
+  /// Once there are no more: what the sleeping workers keep, and from now on what any worker frees, belongs to all. Nil: none
+  /// is free but what running workers hold, who share it when their next unit ends.
+  func take(for worker: WorkerPointer, from core: CorePointer) -> (first: UnitPointer, count: Int)? {
+    for i in 0..<core.pointee.workerCount { (core.pointee.workers + i).pointee.keeps.store(0, ordering: .relaxed) }
+    // Who is on this list touches no stacks before it has held the lock again.
+    core.pointee.idleLock.lock()
+    var rover = core.pointee.sleepers
+    while let sleeper = rover {
+      sleeper.surrenderStacks(pointee.stackClass)
+      rover = sleeper.pointee.nextSleeper
+    }
+    core.pointee.idleLock.unlock()
+    return take(for: worker)
+  }
+
   /// Up to a batch of stacks, linked through `next`, or nil when none can be had.
   func take(for worker: WorkerPointer) -> (first: UnitPointer, count: Int)? {
     pointee.lock.lock()
@@ -170,7 +185,8 @@ extension UnsafeMutablePointer where Pointee == StackPool {
     if let first = pointee.free {
       var last = first
       var count = 1
-      while count < StackPool.batch, let next = last.pointee.next {
+      let most = worker.pointee.keeps.load(ordering: .relaxed) == 0 ? 1 : StackPool.batch
+      while count < most, let next = last.pointee.next {
         last = next
         count += 1
       }
@@ -213,7 +229,14 @@ extension UnsafeMutablePointer where Pointee == StackPool {
     return unit
   }
 
-  func give(_ first: UnitPointer, _ last: UnitPointer, count: Int) {
+  /// Takes back stacks that are linked through `next`.
+  func give(_ first: UnitPointer) {
+    var last = first
+    var count = 1
+    while let next = last.pointee.next {
+      last = next
+      count += 1
+    }
     pointee.lock.lock()
     last.pointee.next = pointee.free
     pointee.free = first

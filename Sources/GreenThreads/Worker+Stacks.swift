@@ -1,16 +1,12 @@
 // A worker's own stock of stacks.
 
 import CContextSwitch
+import Synchronization
 
 extension Worker {
-  /// The most stacks of a class that a worker keeps. Units that come and go by the thousand never meet the pool; 6 MiB of
-  /// touched pages at most. Where few units are allowed all workers together keep no more than a quarter of them, for
-  /// what one keeps the others cannot have.
-  static func mostStacks(_ configuration: Scheduler.Configuration) -> Int {
-    Swift.max(1, Swift.min(1536, configuration.maximumUnits / (4 * configuration.workers)))
-  }
-  /// How many are left when it gives some away.
-  var stock: Int { Swift.max(1, mostStacks / 3) }
+  /// The most free stacks of a class that a worker keeps, as long as none was ever refused. Units that come and go by the
+  /// thousand never meet the pool; 6 MiB of touched pages at most.
+  static var mostStacks: Int { 1536 }
 }
 
 extension UnsafeMutablePointer where Pointee == Worker {
@@ -32,14 +28,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
       pointee.freeLargeCount &-= 1
       return unit
     }
-    guard let (first, count) = pointee.core.pool(stackClass).take(for: self) else { return nil }
-    if stackClass == .small {
-      pointee.freeSmall = first.pointee.next
-      pointee.freeSmallCount = count - 1
-    } else {
-      pointee.freeLarge = first.pointee.next
-      pointee.freeLargeCount = count - 1
-    }
+    let pool = pointee.core.pool(stackClass)
+    guard let (first, count) = pool.take(for: self) ?? pool.take(for: self, from: pointee.core) else { return nil }
+    setFree(stackClass, first.pointee.next, count - 1)
     return first
   }
 
@@ -53,35 +44,45 @@ extension UnsafeMutablePointer where Pointee == Worker {
       unit.pointee.next = pointee.freeSmall
       pointee.freeSmall = unit
       pointee.freeSmallCount += 1
-      if pointee.freeSmallCount > pointee.mostStacks { shareStacks(.small) }
+      if pointee.freeSmallCount > pointee.keeps.load(ordering: .relaxed) { shareStacks(.small) }
     } else {
       unit.pointee.next = pointee.freeLarge
       pointee.freeLarge = unit
       pointee.freeLargeCount += 1
-      if pointee.freeLargeCount > pointee.mostStacks { shareStacks(.large) }
+      if pointee.freeLargeCount > pointee.keeps.load(ordering: .relaxed) { shareStacks(.large) }
     }
   }
 
+  /// Gives all but a third of what this worker may keep to the pool: the cold end.
   @inline(never)
   func shareStacks(_ stackClass: StackClass) {
-    guard let first = stackClass == .small ? pointee.freeSmall : pointee.freeLarge else { return }
-    // Keep the hot end.
-    var keep = first
-    for _ in 1..<pointee.stock { keep = keep.pointee.next ?? keep }
-    if let cold = keep.pointee.next {
-      keep.pointee.next = nil
-      var last = cold
-      var count = 1
-      while let next = last.pointee.next {
-        last = next
-        count += 1
-      }
-      pointee.core.pool(stackClass).give(cold, last, count: count)
+    let stock = pointee.keeps.load(ordering: .relaxed) / 3
+    let free = stackClass == .small ? pointee.freeSmall : pointee.freeLarge
+    var last: UnitPointer?
+    var cold = free
+    for _ in 0..<stock {
+      last = cold
+      cold = cold?.pointee.next
     }
+    last?.pointee.next = nil
+    if last == nil { setFree(stackClass, nil, 0) } else { setFree(stackClass, free, stock) }
+    if let cold { pointee.core.pool(stackClass).give(cold) }
+  }
+
+  /// Gives everything to the pool. For this worker's own thread, or for others while it is among the sleepers.
+  func surrenderStacks(_ stackClass: StackClass) {
+    guard let free = stackClass == .small ? pointee.freeSmall : pointee.freeLarge else { return }
+    setFree(stackClass, nil, 0)
+    pointee.core.pool(stackClass).give(free)
+  }
+
+  private func setFree(_ stackClass: StackClass, _ first: UnitPointer?, _ count: Int) {
     if stackClass == .small {
-      pointee.freeSmallCount = pointee.stock
+      pointee.freeSmall = first
+      pointee.freeSmallCount = count
     } else {
-      pointee.freeLargeCount = pointee.stock
+      pointee.freeLarge = first
+      pointee.freeLargeCount = count
     }
   }
 

@@ -48,7 +48,9 @@ struct Worker: ~Copyable {
   @usableFromInline var freeSmall: UnitPointer?
   @usableFromInline var freeLarge: UnitPointer?
   @usableFromInline var freeSmallCount = 0
-  let mostStacks: Int
+  /// The most free stacks of a class that this worker keeps; 0 from the first refusal on. Relaxed: a worker that sees it
+  /// late shares a stack later.
+  let keeps = Atomic<Int>(Worker.mostStacks)
   @usableFromInline var freeLargeCount = 0
   @usableFromInline var nextUnitID: UInt64
 
@@ -79,7 +81,6 @@ struct Worker: ~Copyable {
     solo = configuration.workers == 1
     handsOverAccesses = configuration.handsOverExclusiveAccesses
     nextUnitID = UInt64(index) + 1
-    mostStacks = Worker.mostStacks(configuration)
     timers = .allocate(capacity: 1)
     timers.initialize(to: TimerWheel(now: now))
     random = SplitMix64(seed: (configuration.seed ?? now) &+ UInt64(index))

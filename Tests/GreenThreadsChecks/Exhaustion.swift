@@ -73,8 +73,7 @@ let exhaustionChecks = [
     }
   },
   Check(name: "no-memory-for-slabs") {
-    // One worker: of several, one may keep most of the stacks that there are, and the others are refused.
-    try Scheduler.run(quiet(workers: 1)) {
+    try Scheduler.run(quiet(workers: 2)) {
       // Ten slabs of 8 MiB, and what the heap needs: without that the Swift runtime itself ends the process.
       limit(RLIMIT_DATA, to: (status("VmData") << 10) + 84 << 20)
       let first = try spawnUntilRefused()

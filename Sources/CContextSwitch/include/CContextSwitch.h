@@ -70,6 +70,8 @@ static inline __attribute__((always_inline)) void gt_context_make(
 // Tells a sanitizer of a context that is about to be made on [bottom, top), and that it has made its last switch.
 void gt_context_announce(gt_context *context, void *bottom, void *top);
 void gt_context_retire(gt_context *context);
+// To be called before gt_context_retire for a context that never ran.
+void gt_context_abandon(gt_context *context);
 // Describes the calling thread's own stack, so that units can be switched to from it.
 void gt_context_adopt_thread(gt_context *context);
 
