@@ -17,8 +17,9 @@ class BrigadeUnit: Unit, @unchecked Sendable {
   let tokensKept = Atomic(0)
   /// The sum of the tokens kept.
   let checksum = Atomic<UInt64>(0)
-  unowned(unsafe) var next: BrigadeUnit!
-  unowned(unsafe) let ring: BrigadeRing
+  /// Kept by the driver.
+  var next: Unmanaged<BrigadeUnit>!
+  let ring: BrigadeRing
   private let number: Int
 
   init(_ number: Int, of ring: BrigadeRing) {
@@ -39,12 +40,12 @@ class BrigadeUnit: Unit, @unchecked Sendable {
   final func take(_ token: UInt64) {
     tokensReceived.countAlone()
     if !ring.parameters.isTurn(of: number, token) { tokensOutOfTurn.countAlone() }
-    if ring.isStopping.load(ordering: .relaxed) {
+    if ring.stop.isUp {
       tokensKept.countAlone()
       checksum.addAlone(token)
       return ring.tokens.leave()
     }
-    next.put(token &+ 1, from: lane)
+    next._withUnsafeGuaranteedRef { $0.put(token &+ 1, from: lane) }
     hopsSent.countAlone()
   }
 
@@ -81,18 +82,29 @@ private final class ChannelUnit: BrigadeUnit, @unchecked Sendable {
   }
 }
 
-/// The ring. Sendable because it is built before the units start; afterwards only the driver writes, and only what it
-/// reads itself.
-final class BrigadeRing: @unchecked Sendable {
+/// What the units have in common.
+final class BrigadeRing: Sendable {
   let parameters: Brigade.Parameters
-  /// Relaxed: it orders nothing, and a token later is soon enough.
-  let isStopping = Atomic(false)
+  let lanes: [DispatchQueue]
+  let stop = StopFlag()
   /// Entered for each unit until it ends, for each token until it is kept.
   let units = DispatchGroup()
   let tokens = DispatchGroup()
-  /// Of pipes; counted when both ends are closed.
+  /// Counted when both ends are closed.
   let pipesClosed = Atomic(0)
-  private let lanes: [DispatchQueue]
+
+  init(_ parameters: Brigade.Parameters, workers: Int) {
+    self.parameters = parameters
+    lanes = makeLanes(workers)
+  }
+
+  func lane(of unit: Int) -> DispatchQueue { lanes[unit * lanes.count / parameters.length] }
+}
+
+/// The driver: starts the units and joins them.
+final class BrigadeDriver {
+  private let ring: BrigadeRing
+  private let parameters: Brigade.Parameters
   private var members: [BrigadeUnit] = []
   private var pipesOpened = 0
   private var startedAtFirstToken = 0
@@ -103,51 +115,50 @@ final class BrigadeRing: @unchecked Sendable {
     if parameters.medium == .pipes { try PipeUnit.admit(parameters.length) }
     try session.ready()
     let window = try session.awaitBegin()
-    let ring = BrigadeRing(parameters, workers: session.request.workers)
-    try ring.build()
-    ring.start()
+    let driver = BrigadeDriver(BrigadeRing(parameters, workers: session.request.workers))
+    try driver.build()
+    driver.start()
     try session.conduct(
-      window, operations: { ring.total { $0.hopsSent.value } }, ledger: { ring.ledger }, drain: { ring.drain() })
+      window, operations: { driver.total { $0.hopsSent.value } }, ledger: { driver.ledger }, drain: { driver.drain() })
   }
 
-  private init(_ parameters: Brigade.Parameters, workers: Int) {
-    self.parameters = parameters
-    lanes = makeLanes(workers)
+  private init(_ ring: BrigadeRing) {
+    self.ring = ring
+    parameters = ring.parameters
   }
-
-  func lane(of unit: Int) -> DispatchQueue { lanes[unit * lanes.count / parameters.length] }
 
   private func build() throws(ModelFailure) {
     for number in 0..<parameters.length {
       switch parameters.medium {
-      case .channels: members.append(ChannelUnit(number, of: self))
+      case .channels: members.append(ChannelUnit(number, of: ring))
       case .pipes:
-        members.append(try PipeUnit(opening: number, of: self))
+        members.append(try PipeUnit(opening: number, of: ring))
         pipesOpened += 1
       }
     }
-    for (number, unit) in members.enumerated() { unit.next = members[(number + 1) % members.count] }
+    for (number, unit) in members.enumerated() { unit.next = .passUnretained(members[(number + 1) % members.count]) }
   }
 
   private func start() {
     for unit in members {
-      units.enter()
+      ring.units.enter()
       unit.lane.async { unit.start() }
     }
-    lanes.settle()
+    ring.lanes.settle()
     startedAtFirstToken = total { $0.started.value }
     for token in 0..<parameters.tokens {
-      tokens.enter()
+      ring.tokens.enter()
       members[parameters.firstUnit(of: token)].put(parameters.firstToken(token), from: nil)
     }
   }
 
   /// Waits until every token has come to rest, then stops the units: none of them is in the middle of a hop.
   private func drain() -> InProcessResult {
-    isStopping.store(true, ordering: .relaxed)
-    tokens.wait()
+    ring.stop.raise()
+    ring.tokens.wait()
     for unit in members { unit.lane.async { unit.stop() } }
-    units.wait()
+    ring.units.wait()
+    ring.lanes.settle()
     return InProcessResult()
   }
 
@@ -160,7 +171,7 @@ final class BrigadeRing: @unchecked Sendable {
       "tokensReceived": total { $0.tokensReceived.value }, "tokensOutOfTurn": total { $0.tokensOutOfTurn.value },
       "tokensKept": total { $0.tokensKept.value },
       "checksum": total { $0.checksum.signed },
-      "pipesOpened": pipesOpened, "pipesClosed": pipesClosed.value,
+      "pipesOpened": pipesOpened, "pipesClosed": ring.pipesClosed.value,
     ]
   }
 }

@@ -20,58 +20,71 @@ private final class Counter: @unchecked Sendable {
   init(target lane: DispatchQueue) { queue = DispatchQueue(label: "counter", target: lane) }
 }
 
+/// What all units want.
+private final class Arena: Sendable {
+  let counters: [Counter]
+  let iterations: Int
+  let isGated: Bool
+  let stop = StopFlag()
+  let sectionsGivenWay = Atomic(0)
+  let unitsFinished = Atomic(0)
+  let unfinished = DispatchGroup()
+
+  init(_ parameters: Contention.Parameters, iterations: Int, isGated: Bool, workers: Int) {
+    let lanes = makeLanes(workers)
+    counters = (0..<parameters.locks).map { Counter(target: lanes[$0 * lanes.count / parameters.locks]) }
+    self.iterations = iterations
+    self.isGated = isGated
+  }
+}
+
 /// A unit. Sendable because its sections run one after another, each queue handing it on to the next; its count of
 /// sections, the only thing that is read meanwhile, is atomic.
 private final class Contender: @unchecked Sendable {
   let sections = Atomic(0)
-  private unowned(unsafe) let crowd: ContentionCrowd
+  private let arena: Arena
   private var counter: Int
-  /// Made once; see Unit.
+  /// Made once, and without a reference to count: see Unit.
   private var turn: (@convention(block) @Sendable () -> Void)!
 
-  init(_ number: Int, of crowd: ContentionCrowd) {
-    self.crowd = crowd
-    counter = number % crowd.counters.count
-    turn = { [unowned(unsafe) self] in run() }
+  init(_ number: Int, in arena: Arena) {
+    self.arena = arena
+    counter = number % arena.counters.count
+    let unit = Unmanaged.passUnretained(self)
+    turn = { unit._withUnsafeGuaranteedRef { $0.run() } }
   }
 
-  /// Asks for the first section.
-  func start() { crowd.counters[counter].queue.async(execute: turn) }
+  /// Asks for the next section.
+  func enter() { arena.counters[counter].queue.async(execute: turn) }
 
   private func run() {
-    let crowd = crowd
-    let counters = crowd.counters
-    section(counters[counter], crowd)
+    section(arena.counters[counter])
     sections.countAlone()
-    if crowd.isStopping.load(ordering: .relaxed) { return crowd.leave() }
+    if arena.stop.isUp {
+      arena.unitsFinished.count()
+      return arena.unfinished.leave()
+    }
     counter += 1
-    if counter == counters.count { counter = 0 }
-    counters[counter].queue.async(execute: turn)
+    if counter == arena.counters.count { counter = 0 }
+    enter()
   }
 
-  private func section(_ counter: Counter, _ crowd: ContentionCrowd) {
+  private func section(_ counter: Counter) {
     let value = counter.value
-    let work = Contention.work(counter: value, iterations: crowd.iterations)
-    if crowd.isGated {
+    let work = Contention.work(counter: value, iterations: arena.iterations)
+    if arena.isGated {
       usleep(UInt32(Contention.gateNanoseconds / 1_000))
-      crowd.sectionsGivenWay.count()
+      arena.sectionsGivenWay.count()
     }
     counter.checksum &+= work
     counter.value = value + 1
   }
 }
 
-/// Sendable because it is built before the units start, and written to by the driver only, in what it alone reads.
-final class ContentionCrowd: @unchecked Sendable {
-  fileprivate let counters: [Counter]
-  fileprivate let iterations: Int
-  fileprivate let isGated: Bool
-  /// Relaxed: it orders nothing, and a section later is soon enough.
-  fileprivate let isStopping = Atomic(false)
-  fileprivate let sectionsGivenWay = Atomic(0)
-  private let unitsFinished = Atomic(0)
-  private let unfinished = DispatchGroup()
-  private var contenders: [Contender] = []
+/// The driver: starts the units and joins them.
+struct ContentionCrowd {
+  private let arena: Arena
+  private let contenders: [Contender]
 
   /// Runs one trial.
   static func press(_ session: Session) throws {
@@ -80,9 +93,9 @@ final class ContentionCrowd: @unchecked Sendable {
       parameters.holdNanoseconds == 0 ? 0 : try session.iterations(nanoseconds: parameters.holdNanoseconds)
     try session.ready()
     let window = try session.awaitBegin()
-    let crowd = ContentionCrowd(
+    let arena = Arena(
       parameters, iterations: iterations, isGated: session.isGated, workers: session.request.workers)
-    crowd.start(units: parameters.units)
+    let crowd = ContentionCrowd(arena, units: parameters.units)
     /// Sections of each unit at the edges that have been.
     var atEdges: [[Int]] = []
     try session.conduct(
@@ -93,31 +106,21 @@ final class ContentionCrowd: @unchecked Sendable {
       },
       ledger: { crowd.ledger },
       drain: {
-        crowd.isStopping.store(true, ordering: .relaxed)
-        crowd.unfinished.wait()
+        arena.stop.raise()
+        arena.unfinished.wait()
+        for counter in arena.counters { counter.queue.sync {} }
         guard atEdges.count == 2 else { return InProcessResult() }
         return InProcessResult(measures: Contention.spread(zip(atEdges[1], atEdges[0]).map { $0 - $1 }))
       })
   }
 
-  private init(_ parameters: Contention.Parameters, iterations: Int, isGated: Bool, workers: Int) {
-    let lanes = makeLanes(workers)
-    counters = (0..<parameters.locks).map { Counter(target: lanes[$0 * lanes.count / parameters.locks]) }
-    self.iterations = iterations
-    self.isGated = isGated
-  }
-
-  private func start(units: Int) {
-    contenders = (0..<units).map { Contender($0, of: self) }
+  private init(_ arena: Arena, units: Int) {
+    self.arena = arena
+    contenders = (0..<units).map { Contender($0, in: arena) }
     for contender in contenders {
-      unfinished.enter()
-      contender.start()
+      arena.unfinished.enter()
+      contender.enter()
     }
-  }
-
-  fileprivate func leave() {
-    unitsFinished.count()
-    unfinished.leave()
   }
 
   private var sections: [Int] { contenders.map { $0.sections.value } }
@@ -126,12 +129,12 @@ final class ContentionCrowd: @unchecked Sendable {
   private var ledger: Ledger {
     let sections = sections
     var ledger: Ledger = [
-      "unitsStarted": contenders.count, "unitsFinished": unitsFinished.value, "sections": sections.reduce(0, +),
-      "unitsWithSections": sections.count { $0 > 0 }, "sectionsGivenWay": sectionsGivenWay.value,
+      "unitsStarted": contenders.count, "unitsFinished": arena.unitsFinished.value, "sections": sections.reduce(0, +),
+      "unitsWithSections": sections.count { $0 > 0 }, "sectionsGivenWay": arena.sectionsGivenWay.value,
     ]
-    guard unitsFinished.value == contenders.count else { return ledger }
-    for (lock, counter) in counters.enumerated() { ledger[Contention.lockCount(lock)] = counter.value }
-    ledger["checksum"] = Int(truncatingIfNeeded: counters.reduce(0 as UInt64) { $0 &+ $1.checksum })
+    guard arena.unitsFinished.value == contenders.count else { return ledger }
+    for (lock, counter) in arena.counters.enumerated() { ledger[Contention.lockCount(lock)] = counter.value }
+    ledger["checksum"] = Int(truncatingIfNeeded: arena.counters.reduce(0 as UInt64) { $0 &+ $1.checksum })
     return ledger
   }
 }

@@ -18,7 +18,7 @@ enum DispatchModel {
         .supported(.blockingMix) { session in try BlockingMixServer.serve(session) },
         .supported(.spawnTree) { session in try SpawnForest.grow(session) },
         .supported(.pingPong) { session in try PingPongGame.play(session) },
-        .supported(.brigade) { session in try BrigadeRing.pass(session) },
+        .supported(.brigade) { session in try BrigadeDriver.pass(session) },
         .supported(.contention) { session in try ContentionCrowd.press(session) },
         .supported(.channel) { session in try ChannelMarket.open(session) },
       ]

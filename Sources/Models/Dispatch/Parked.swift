@@ -26,7 +26,7 @@ private final class ParkedCounts: Sendable {
 /// Sendable because it is confined to its lane, but for `wake`, which only uses the source.
 private final class Sleeper: @unchecked Sendable {
   private let number: Int
-  private unowned(unsafe) let counts: ParkedCounts
+  private let counts: ParkedCounts
   private let timer: any DispatchSourceTimer
   private let state: UnsafeMutableBufferPointer<UInt64>
   private var deadline: UInt64 = 0
@@ -74,8 +74,8 @@ private final class Sleeper: @unchecked Sendable {
   }
 }
 
-/// Sendable because it is built by the driver, before and between what it asks of the lanes.
-final class ParkingLot: @unchecked Sendable {
+/// The driver: starts the units and joins them.
+final class ParkingLot {
   /// Units that are being started at once: what waits to begin takes memory too, and is not what is measured.
   private static let batch = 1_000
   private let lanes: [DispatchQueue]
@@ -118,6 +118,7 @@ final class ParkingLot: @unchecked Sendable {
       if number % Self.batch == 0 { lanes.settle() }
     }
     lanes.settle()
+    waitForTimers(on: lanes[0])
     parkedAtClose = total { $0.parked.value } - total { $0.woken.value }
   }
 

@@ -18,13 +18,16 @@ private final class Player: Unit, @unchecked Sendable {
   let tokensOutOfTurn = Atomic(0)
   let tokensKept = Atomic(0)
   let checksum = Atomic<UInt64>(0)
-  unowned(unsafe) var partner: Player!
-  private unowned(unsafe) let game: PingPongGame
+  /// Kept by the driver.
+  var partner: Unmanaged<Player>!
+  private let stop: StopFlag
+  private let units: DispatchGroup
   private var mailbox: UInt64?
   private var expected: UInt64
 
-  init(on lane: DispatchQueue, of game: PingPongGame, expecting first: UInt64) {
-    self.game = game
+  init(on lane: DispatchQueue, expecting first: UInt64, stop: StopFlag, units: DispatchGroup) {
+    self.stop = stop
+    self.units = units
     expected = first
     super.init(on: lane)
   }
@@ -42,28 +45,27 @@ private final class Player: Unit, @unchecked Sendable {
     mailbox = nil
     tokensReceived.countAlone()
     if token != expected { tokensOutOfTurn.countAlone() }
-    if game.isStopping.load(ordering: .relaxed) {
+    if stop.isUp {
       tokensKept.countAlone()
       checksum.addAlone(token)
-      partner.wake()
+      partner._withUnsafeGuaranteedRef { $0.wake() }
       return finish()
     }
     expected = token &+ 2
     handOversSent.countAlone()
-    partner.receive(token &+ 1)
+    partner._withUnsafeGuaranteedRef { $0.receive(token &+ 1) }
   }
 
   private func finish() {
     finished.countAlone()
-    game.units.leave()
+    units.leave()
   }
 }
 
-/// Sendable because it is built before the units start, and nothing but the atomic flag is written afterwards.
-final class PingPongGame: @unchecked Sendable {
-  /// Relaxed: it orders nothing, and a turn later is soon enough.
-  fileprivate let isStopping = Atomic(false)
-  fileprivate let units = DispatchGroup()
+/// The driver: starts the units and joins them.
+final class PingPongGame {
+  private let stop = StopFlag()
+  private let units = DispatchGroup()
   private let lanes: [DispatchQueue]
   private var players: [Player] = []
   private var startedAtFirstToken = 0
@@ -78,8 +80,9 @@ final class PingPongGame: @unchecked Sendable {
     try session.conduct(
       window, operations: { game.total { $0.handOversSent.value } }, ledger: { game.ledger },
       drain: {
-        game.isStopping.store(true, ordering: .relaxed)
+        game.stop.raise()
         game.units.wait()
+        game.lanes.settle()
         return InProcessResult()
       })
   }
@@ -89,10 +92,10 @@ final class PingPongGame: @unchecked Sendable {
     for pair in 0..<parameters.pairs {
       let lane = lanes[pair % lanes.count]
       let token = PingPong.firstToken(pair: pair)
-      let ping = Player(on: lane, of: self, expecting: token)
-      let pong = Player(on: lane, of: self, expecting: token &+ 1)
-      ping.partner = pong
-      pong.partner = ping
+      let ping = Player(on: lane, expecting: token, stop: stop, units: units)
+      let pong = Player(on: lane, expecting: token &+ 1, stop: stop, units: units)
+      ping.partner = .passUnretained(pong)
+      pong.partner = .passUnretained(ping)
       players += [ping, pong]
     }
   }

@@ -38,8 +38,9 @@ final class PipelineLine {
   }
 
   func begin(at start: UInt64) {
-    sink.lane.async { [sink, source] in sink!.begin(source: source!) }
-    source.lane.async { [source] in source!.begin(at: start) }
+    let (source, sink) = (source!, sink!)
+    sink.lane.async { sink.begin(source: source) }
+    source.lane.async { source.begin(at: start) }
   }
 }
 
@@ -108,7 +109,7 @@ final class PipelinePlant: @unchecked Sendable {
 
   private func drain() -> InProcessResult {
     isStopping.store(true, ordering: .relaxed)
-    for line in lines { line.source.lane.async { [source = line.source!] in source.wake() } }
+    for source in lines.map({ $0.source! }) { source.lane.async { source.wake() } }  // one that waits until an item is due
     unfinished.wait()
     lanes.settle()  // room that went back to a lane may still be on its way
     return InProcessResult(latencies: recorders?.merged() ?? [:])
@@ -119,7 +120,7 @@ final class PipelinePlant: @unchecked Sendable {
   private var ledger: Ledger {
     let admitted = lines.map { $0.sink.admitted.value }
     var ledger: Ledger = [
-      "unitsStarted": parameters.units, "unitsFinished": unitsFinished.value,
+      "unitsStarted": lines.reduce(0) { $0 + $1.stages.count + 2 }, "unitsFinished": unitsFinished.value,
       "itemsSent": lines.reduce(0) { $0 + $1.source.sent.value }, "itemsReceived": received,
       "itemsOutOfOrder": lines.reduce(0) { $0 + $1.sink.outOfOrder.value },
       "checksum": lines.reduce(0) { $0 &+ $1.sink.checksum.signed },

@@ -3,8 +3,8 @@
 //
 // The first levels of a tree are dealt out to the workers' queues until there are some sixteen subtrees for each; a
 // subtree then stays where its root is. So a block is put into a queue that has a thread already, by that thread, and
-// hardly a cache line changes hands. A concurrent queue would balance better, but takes each block out with an atomic
-// exchange that all workers want, and a call of the pool besides.
+// hardly a cache line changes hands. A concurrent queue would balance better, but all workers take their blocks out of
+// its one head: with the global queue a unit took 371 ns of CPU in place of 287.
 
 import Dispatch
 import ModelKit
@@ -29,19 +29,16 @@ private final class Node: @unchecked Sendable {
   let index: Int
   let firstLeaf: Int
   let leavesPerChild: Int
-  /// The index of the queue that it has been started on.
-  let lane: Int
   let values: UnsafeMutablePointer<Int>
   private let missing = Atomic(SpawnTree.width)
   /// Gated: a latch for the children.
   let gate: DispatchGroup?
   private let arrived = Atomic(0)
 
-  init(_ parent: Node?, index: Int, firstLeaf: Int, leaves: Int, lane: Int, isGated: Bool) {
+  init(_ parent: Node?, index: Int, firstLeaf: Int, leaves: Int, isGated: Bool) {
     self.parent = parent
     self.index = index
     self.firstLeaf = firstLeaf
-    self.lane = lane
     leavesPerChild = leaves / SpawnTree.width
     values = .allocate(capacity: SpawnTree.width)
     values.initialize(repeating: 0, count: SpawnTree.width)
@@ -111,12 +108,12 @@ final class SpawnForest: @unchecked Sendable {
   /// At least one tree, then more until that moment, or until the harness wants something.
   private func growTrees(until boundary: UInt64) {
     self.boundary = boundary
-    growTree()
+    growTree(on: 0)
     rest.wait()
   }
 
-  private func growTree() {
-    lanes[0].async { [self] in begin(nil, index: 0, firstLeaf: 0, leaves: leaves, lane: 0) }
+  private func growTree(on lane: Int) {
+    lanes[lane].async { [self] in begin(nil, index: 0, firstLeaf: 0, leaves: leaves, lane: lane) }
   }
 
   /// A unit's block.
@@ -134,14 +131,18 @@ final class SpawnForest: @unchecked Sendable {
 
   private func work(_ parent: Node?, index: Int, firstLeaf: Int, leaves: Int, lane: Int) {
     if leaves == 1 { return end(parent, index: index, value: firstLeaf, lane: lane) }
-    let node = Node(parent, index: index, firstLeaf: firstLeaf, leaves: leaves, lane: lane, isGated: isGated)
+    let node = Node(parent, index: index, firstLeaf: firstLeaf, leaves: leaves, isGated: isGated)
     let siblings = self.leaves / node.leavesPerChild
     let isDealt = siblings <= 16 * lanes.count
+    // A million blocks that each count a reference to the forest would keep all lanes waiting for one cache line.
+    let forest = Unmanaged.passUnretained(self)
     for child in 0..<SpawnTree.width {
       let first = firstLeaf + child * node.leavesPerChild
       let target = isDealt ? first / node.leavesPerChild % lanes.count : lane
-      lanes[target].async { [self] in
-        begin(node, index: child, firstLeaf: first, leaves: node.leavesPerChild, lane: target)
+      lanes[target].async {
+        forest._withUnsafeGuaranteedRef {
+          $0.begin(node, index: child, firstLeaf: first, leaves: node.leavesPerChild, lane: target)
+        }
       }
     }
   }
@@ -152,20 +153,20 @@ final class SpawnForest: @unchecked Sendable {
     while true {
       if let gated = parent, isGated, !gated.haveAllArrived { counts[lane].returnedEarly.countAlone() }
       counts[lane].unitsFinished.countAlone()
-      guard let node = parent else { return join(value) }
+      guard let node = parent else { return join(value, on: lane) }
       guard let sum = node.finish(index, value: value) else { return }
       (parent, index, value) = (node.parent, node.index, sum)
     }
   }
 
-  /// The root's value. Nobody else is at work.
-  private func join(_ value: Int) {
+  /// The root's value. Nobody else is at work; the next tree begins on the lane that is awake.
+  private func join(_ value: Int, on lane: Int) {
     treesFinished += 1
     checksum &+= value
     if monotonicNanoseconds() >= boundary || input.hasInput {
       rest.signal()
     } else {
-      growTree()
+      growTree(on: lane)
     }
   }
 
