@@ -103,6 +103,8 @@ extension Observation {
   static let saturatedShare = 0.8
   static let busyShare = 0.5
   static let rigLateNanoseconds: UInt64 = 1_000_000
+  /// Below this share of the operations that were asked for, a rate was not kept.
+  static let keptShare = 0.95
   static let disagreement = 0.05
   /// Below this much CPU time the two clocks are read too far apart to be compared.
   static let comparableNanoseconds = 100e6
@@ -121,7 +123,7 @@ extension Observation {
   }
 
   /// Of an in-process trial. Decided from signals, never from the result's merit.
-  func warnings() -> [Warning] {
+  func warnings(_ figures: Figures, pacedRate: Double?) -> [Warning] {
     guard let interval else { return [] }
     var warnings: [Warning] = []
     if let hostProcessorsInUse,
@@ -129,6 +131,7 @@ extension Observation {
     {
       warnings.append(.hostBusy)
     }
+    if let pacedRate, figures.operationsPerSecond < Self.keptShare * pacedRate { warnings.append(.behindOfferedRate) }
     if disagrees(with: interval) { warnings.append(.cpuDisagrees) }
     return warnings
   }
@@ -145,7 +148,9 @@ extension Observation {
       if !isOpenLoop && rigShare <= Self.saturatedShare && !isModelSaturated { warnings.append(.setByParameters) }
       if disagrees(with: interval) { warnings.append(.cpuDisagrees) }
     }
-    if isOpenLoop && Double(rig.operations) < 0.95 * Double(rig.offered) { warnings.append(.behindOfferedRate) }
+    if isOpenLoop && Double(rig.operations) < Self.keptShare * Double(rig.offered) {
+      warnings.append(.behindOfferedRate)
+    }
     // From the raw counts: a summary states a p99 only from 10,000 samples on.
     if let late = rig.sendLateness.value(atPerTenThousand: 9_900), late > Self.rigLateNanoseconds {
       warnings.append(.rigLate)

@@ -35,8 +35,8 @@ public struct PlanRequest: Sendable {
 }
 
 extension PlanRequest {
-  func windowSeconds(of workload: Workload) -> Double {
-    windowSeconds ?? preset.windowSeconds(isServed: workload.isServed)
+  func windowSeconds(of selected: SelectedCase) -> Double {
+    windowSeconds ?? preset.windowSeconds(measuresLatency: selected.measuresLatency)
   }
 }
 
@@ -46,6 +46,7 @@ public struct SelectedCase: Sendable {
   public let workload: Workload
   public let parameters: [String: ParameterValue]
   public let headlines: [String]
+  var measuresLatency: Bool { workload.isServed || headlines.contains("latency") }
 
   /// - Parameter changes: from `--set`. A case that they change says so in its name, since it is another case.
   /// - Throws: ``ParameterError`` that quotes the value.
@@ -70,7 +71,7 @@ extension Plan {
       let isServed = selected.workload.isServed
       return PlannedCase(
         name: selected.name, workload: selected.workload.name, parameters: selected.parameters,
-        windowSeconds: request.windowSeconds(of: selected.workload),
+        windowSeconds: request.windowSeconds(of: selected),
         workers: request.processors.workers(isServed: isServed), rigProcessors: isServed ? request.processors.rig : [],
         modelProcessors: request.processors.model(isServed: isServed))
     }
@@ -93,7 +94,7 @@ extension Plan {
     let isCut =
       request.rounds < request.preset.rounds || request.warmUpSeconds < request.preset.warmUpSeconds
       || request.cases.contains {
-        request.windowSeconds(of: $0.workload) < request.preset.windowSeconds(isServed: $0.workload.isServed)
+        request.windowSeconds(of: $0) < request.preset.windowSeconds(measuresLatency: $0.measuresLatency)
       }
     return Plan(
       preset: request.preset.rawValue, seed: request.seed, rounds: request.rounds,

@@ -63,6 +63,15 @@ extension TrialOrder {
   var leastOperations: Int? { workload.isServed ? nil : operations }
   /// Served workloads have a parameter `load`, which is `closed` or names a schedule, or are open loops always.
   var isOpenLoop: Bool { workload.isServed && parameters["load"] != .text("closed") }
+  /// Operations per second that an in-process model with `load=paced` is to make; nil where it makes what it can.
+  var pacedRate: Double? {
+    guard !workload.isServed, parameters["load"] == .text("paced") else { return nil }
+    switch parameters["rate"] {
+    case .number(let rate): return rate
+    case .integer(let rate): return Double(rate)
+    case .text, nil: return nil
+    }
+  }
 
   /// What the model is asked.
   func request(backendPort: UInt16? = nil) -> TrialRequest {

@@ -116,7 +116,7 @@ extension Observation {
   func measured(_ order: TrialOrder) throws(ResultError) -> (figures: Figures, warnings: [Warning])? {
     guard order.workload.isServed else {
       guard let figures = Figures(inProcess: self) else { return nil }
-      return (figures, warnings())
+      return (figures, warnings(figures, pacedRate: order.pacedRate))
     }
     guard let rig else { preconditionFailure("a served trial that is ok has the rig's result") }
     guard rig.operations > 0, rig.windowCloseNanoseconds > rig.windowOpenNanoseconds else { return nil }

@@ -109,12 +109,12 @@ extension Session {
     var early = try wait(until: window.opens)
     if early == nil {
       atOpen = operations?()
-      try report(.open, ledger: ledger())
+      try report(.open, usage: .current(), ledger: ledger())
       early = try wait(until: window.closes)
     }
     if early == nil {
       atClose = operations?()
-      try report(.close, ledger: ledger())
+      try report(.close, usage: .current(), ledger: ledger())
     }
     if case .begin = try early ?? nextEvent() { throw ModelFailure(.failed, "the command 'begin' came twice") }
     var result = try drain()

@@ -98,9 +98,9 @@ public final class Session: @unchecked Sendable {
   }
 
   /// Answers an edge with what the process has used so far and with the ledger as it stands.
-  public func report(_ edge: Edge, ledger: Ledger) throws(ModelFailure) {
+  public func report(_ edge: Edge, usage: Usage = .current(), ledger: Ledger) throws(ModelFailure) {
     var reply = ModelReply(reply: .edge)
-    reply.usage = Usage.current()
+    reply.usage = usage
     reply.edge = edge
     reply.ledger = ledger
     try channel.send(reply)

@@ -53,7 +53,7 @@ extension CaseSummary {
     case .setByParameters:
       "Neither the model nor the rig was saturated, so that throughput is set by the parameters (~)"
     case .behindOfferedRate:
-      "Fewer than 95 % of the requests offered in the window were answered in it, so that cost and latency are not "
+      "Fewer than 95 % of the operations offered in the window were completed in it, so that cost and latency are not "
         + "compared at an equal rate (~)"
     case .rigLate:
       "The rig sent more than 1 % of its requests over 1 ms late, so that latency carries no claim (~)"

@@ -98,24 +98,24 @@ struct List: AsyncParsableCommand {
       var name: String
       var rounds: Int
       var warmUpSeconds: Double
-      var servedWindowSeconds: Double
-      var inProcessWindowSeconds: Double
+      var latencyWindowSeconds: Double
+      var otherWindowSeconds: Double
       var claims: Bool
       var cases: [String]
     }
     let items = Preset.allCases.map { preset in
       Item(
         name: preset.rawValue, rounds: preset.rounds, warmUpSeconds: preset.warmUpSeconds,
-        servedWindowSeconds: preset.windowSeconds(isServed: true),
-        inProcessWindowSeconds: preset.windowSeconds(isServed: false), claims: preset.claims,
+        latencyWindowSeconds: preset.windowSeconds(measuresLatency: true),
+        otherWindowSeconds: preset.windowSeconds(measuresLatency: false), claims: preset.claims,
         cases: Workload.all.flatMap(\.cases).filter { $0.presets.contains(preset) }.map(\.name))
     }
     if json { return try printJSON(items) }
     for item in items {
       print(
         "\(item.name): \(item.rounds) rounds of \(item.cases.count) cases, \(item.warmUpSeconds) s warm-up each, a "
-          + "window of \(item.servedWindowSeconds) s where the rig drives and \(item.inProcessWindowSeconds) s where the "
-          + "model does; \(item.claims ? "claims" : "indicative, no claims")")
+          + "window of \(item.latencyWindowSeconds) s where latency is measured and \(item.otherWindowSeconds) s where "
+          + "it is not; \(item.claims ? "claims" : "indicative, no claims")")
       print("  cases: \(item.cases.joined(separator: ", "))")
     }
   }

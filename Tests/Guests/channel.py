@@ -69,7 +69,7 @@ class Channel(InProcess):
     async def open_gate(self):
         """Gated: lets the consumers begin when the producers have been stopped for a while."""
         if not self.gate.is_set():
-            patience = clock() + 5_000_000_000
+            patience = clock() + 3_000_000_000
             while self.ledger["itemsSent"] < self.parameters["capacity"] and clock() < patience:
                 await asyncio.sleep(0.005)
             await asyncio.sleep(0.05)

@@ -88,6 +88,16 @@ import Workloads
     #expect(try warnings(observation(), rig(operations: 949)) == [.behindOfferedRate])
   }
 
+  @Test(arguments: [(475, []), (474, [Warning.behindOfferedRate])])
+  func `a paced model in its own window is told when it falls behind`(rate: Int, expected: [Warning]) throws {
+    var seen = observation()
+    seen.operations = 2 * rate
+    seen.windowNanoseconds = 2_000_000_000
+    let figures = try #require(Figures(inProcess: seen))
+    #expect(seen.warnings(figures, pacedRate: 500) == expected)
+    #expect(seen.warnings(figures, pacedRate: nil) == [])
+  }
+
   @Test func `a late rig shows by its 99th percentile`() throws {
     #expect(try warnings(observation(), rig(lateness: [[100, 99], [2_000_000, 1]])) == [])
     #expect(try warnings(observation(), rig(lateness: [[100, 98], [2_000_000, 2]])) == [.rigLate])

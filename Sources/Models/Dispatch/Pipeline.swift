@@ -109,7 +109,8 @@ final class PipelinePlant: @unchecked Sendable {
 
   private func drain() -> InProcessResult {
     isStopping.store(true, ordering: .relaxed)
-    for source in lines.map({ $0.source! }) { source.lane.async { source.wake() } }  // one that waits until an item is due
+    // A source may wait until an item is due.
+    for source in lines.map({ $0.source! }) { source.lane.async { source.wake() } }
     unfinished.wait()
     lanes.settle()  // room that went back to a lane may still be on its way
     return InProcessResult(latencies: recorders?.merged() ?? [:])
