@@ -24,7 +24,7 @@ func runSpawnTree(_ session: Session) throws {
 }
 
 final class Tree: Sendable {
-  /// What a waiting unit takes of the heap, measured at a million leaves, rounded up.
+  /// What a waiting unit takes of the heap: a task and its frames, rounded up.
   static let bytesPerUnit = 1_024
 
   /// A loop and what the nodes on it have counted.
