@@ -2,10 +2,8 @@
 // small as the body allows, and a thread allocates nothing on its way in or out. The second is worth more than the
 // first: one malloc or free in a thread makes the allocator give it a cache of its own, tens of kilobytes.
 
-import CLinux
 import Glibc
 import ModelKit
-import Synchronization
 import Workloads
 
 /// Sendable because `handles` belongs to the thread that starts and joins, and everything else never changes while
@@ -44,7 +42,6 @@ final class ThreadGroup: @unchecked Sendable {
   static func start(
     _ count: Int, frameBytes: Int = 0, _ body: @escaping @Sendable (Int) -> Void
   ) throws(ModelFailure) -> ThreadGroup {
-    makeRoomForWaiters(count)
     let group = ThreadGroup(count: count, body: body)
     // Held until the join: a group whose owner has failed outlives its threads so.
     _ = Unmanaged.passRetained(group)
@@ -63,26 +60,6 @@ final class ThreadGroup: @unchecked Sendable {
       group.handles.append(handle)
     }
     return group
-  }
-
-  /// Threads of all groups so far. Relaxed: groups are started by one thread.
-  private static let started = Atomic(0)
-
-  /// A thread that blocks waits in one of the kernel's futex slots, and who wakes it walks past all that wait in the same.
-  /// Since Linux 6.16 a process has slots of its own: 16 on two processors, whatever its threads. Among 10,000 that wait
-  /// in no order a wake-up then costs 20 us more than with a slot for each.
-  private static func makeRoomForWaiters(_ count: Int) {
-    let (before, after) = started.add(count, ordering: .relaxed)
-    let slots = Self.slots(for: after)
-    // For few the kernel's choice will do. Older kernels refuse: they have one large table for all processes.
-    if slots > 64, slots > Self.slots(for: before) { _ = clinux_set_futex_slots(UInt(slots)) }
-  }
-
-  /// The least power of two that is enough.
-  private static func slots(for waiters: Int) -> Int {
-    var slots = 1
-    while slots < waiters { slots *= 2 }
-    return slots
   }
 
   /// Waits until all threads have ended. Once.
