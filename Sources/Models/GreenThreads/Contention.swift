@@ -15,7 +15,6 @@ final class ContentionTrial: @unchecked Sendable {
   }
 
   private struct Counter: ~Copyable {
-    let mutex = GreenThreads.Mutex()
     var value = 0
     var checksum: UInt64 = 0
   }
@@ -23,6 +22,8 @@ final class ContentionTrial: @unchecked Sendable {
   private let parameters: Contention.Parameters
   private let iterations: Int
   private let isGated: Bool
+  /// Beside the counters: whoever comes to a lock would share the line that its holder writes to.
+  private let mutexes: [GreenThreads.Mutex]
   private let counters: Rows<Counter>
   private let rows: Rows<Row>
   private let stopping = Atomic(false)
@@ -43,6 +44,7 @@ final class ContentionTrial: @unchecked Sendable {
     self.parameters = parameters
     self.iterations = iterations
     self.isGated = isGated
+    mutexes = (0..<parameters.locks).map { _ in GreenThreads.Mutex() }
     counters = Rows(count: parameters.locks) { _ in Counter() }
     rows = Rows(count: parameters.units) { _ in Row() }
   }
@@ -73,8 +75,9 @@ final class ContentionTrial: @unchecked Sendable {
     row.pointee.started.grow()
     var section = 0
     repeat {
-      let counter = counters[(unit + section) % parameters.locks]
-      try counter.pointee.mutex.withLock {
+      let lock = (unit + section) % parameters.locks
+      let counter = counters[lock]
+      try mutexes[lock].withLock {
         let value = counter.pointee.value
         if isGated {
           yield()
