@@ -90,8 +90,8 @@ extension UnsafeMutablePointer where Pointee == Carrier {
         pointee.worker = nil
         unit.pointee.onProcessor.store(0, ordering: .releasing)
         pointee.core.pointee.injectorPointer.push(unit)
-        pointee.core.pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
         pointee.core.wakeForInjected()
+        pointee.core.endAbsence()
       } else {
         worker.arrive()
         worker.pointee.departed = 0

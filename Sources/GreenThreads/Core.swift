@@ -155,7 +155,7 @@ extension UnsafeMutablePointer where Pointee == Core {
 
   private func queue(root unit: UnitPointer) {
     pointee.injectorPointer.push(unit)
-    pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
+    endAbsence()
   }
 
   private func joinThreads() {

@@ -52,7 +52,8 @@ extension UnsafeMutablePointer where Pointee == Core {
     _ = clinux_futex_wake(pointee.monitorState.futexWord, 1)
   }
 
-  /// Sequentially consistent, as is the monitor's look at `sleeping` after it announced that it parks.
+  /// For a worker that has stopped to count as asleep. Sequentially consistent, as is that, and as is the monitor's look
+  /// at `sleeping` after it announced that it parks: one of the two sees the other.
   func wakeMonitorIfParked() {
     if pointee.monitorState.load(ordering: .sequentiallyConsistent) == MonitorState.parked { wakeMonitor() }
   }
@@ -190,7 +191,7 @@ extension UnsafeMutablePointer where Pointee == Core {
     if done {
       worker.pointee.counters.handOffs.add()
     } else {
-      pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
+      endAbsence()
     }
     return done
   }

@@ -39,7 +39,10 @@ extension UnsafeMutablePointer where Pointee == Worker {
     pointee.awake.store(0, ordering: .relaxed)
     core.pointee.sleeping.store(1, ordering: .sequentiallyConsistent)
     pointee.sleepsInPoller = true
-    defer { core.pointee.sleeping.store(0, ordering: .sequentiallyConsistent) }
+    defer {
+      core.pointee.sleeping.store(0, ordering: .sequentiallyConsistent)
+      core.wakeMonitorIfParked()
+    }
     guard core.pointee.injectorPointer.pointee.length.load(ordering: .sequentiallyConsistent) == 0 else { return nil }
     guard core.mayEverWake(from: self) else { return nil }
     if pointee.seeded, core.pointee.unitsInPoller.load(ordering: .relaxed) == 0 {
@@ -53,7 +56,6 @@ extension UnsafeMutablePointer where Pointee == Worker {
     {
       core.pointee.virtualNow = Swift.max(core.pointee.virtualNow, next)
     }
-    core.wakeMonitorIfParked()
     return nil
   }
 
@@ -145,6 +147,12 @@ extension UnsafeMutablePointer where Pointee == Worker {
   /// Between its entry in the list of sleepers and `wakeByItself` a worker touches none of its stacks: others may take them
   /// (`StackPool.take(for:from:)`).
   private func sleep(wasSearching: Bool) -> Bool? {
+    let roused = lieDown(wasSearching: wasSearching)
+    core.wakeMonitorIfParked()
+    return roused
+  }
+
+  private func lieDown(wasSearching: Bool) -> Bool? {
     pointee.awake.store(0, ordering: .relaxed)
     core.pointee.idleLock.lock()
     pointee.sleepsInPoller = false
@@ -176,7 +184,6 @@ extension UnsafeMutablePointer where Pointee == Worker {
         _ = clinux_futex_wait(pointee.awake.futexWord, 0, timeout)
       }
     }
-    core.wakeMonitorIfParked()
     return wakeByItself()
   }
 
@@ -275,6 +282,24 @@ extension UnsafeMutablePointer where Pointee == Core {
     } else {
       wakeOne(from: nil)
     }
+  }
+
+  /// A unit that was away is back, in the injector, or had not left. A worker may have found that nothing but this unit
+  /// could ever wake it, and fallen asleep: where all sleep one is roused to look again, even if another seems to search,
+  /// since that one may only be on its way to sleep, and not the last. Sequentially consistent, as are a sleeper's count
+  /// of itself and its look at who is away: one of the two sees the other.
+  func endAbsence() {
+    pointee.unitsAway.subtract(1, ordering: .sequentiallyConsistent)
+    guard pointee.sleeping.load(ordering: .sequentiallyConsistent) == pointee.workerCount else { return }
+    if pointee.workerCount == 1 { return pointee.poller.interrupt() }
+    pointee.idleLock.lock()
+    if pointee.sleeping.load(ordering: .relaxed) == pointee.workerCount, let chosen = pointee.sleepers {
+      pointee.sleepers = chosen.pointee.nextSleeper
+      pointee.sleeping.subtract(1, ordering: .sequentiallyConsistent)
+      pointee.searching.add(1, ordering: .sequentiallyConsistent)
+      chosen.rouse()
+    }
+    pointee.idleLock.unlock()
   }
 
   /// Called by the last worker to fall asleep. False: it must not, because the run is over, or because it has just

@@ -71,6 +71,26 @@ final class Tally: Sendable {
     #expect(tally.total == 160)
   }
 
+  /// The last unit may come back from its section, or fail to be handed off from it, while the workers look for the last
+  /// time who is away before they sleep: they must learn that the run is over. A run that hangs fails by the limit.
+  @Test(.timeLimit(.minutes(1)), arguments: [1, 2])
+  func runEndsHoweverItsLastSectionEnds(workers: Int) throws {
+    for run in 0..<100 {
+      let tally = Tally()
+      try Scheduler.run(workers: workers) {
+        try withScope { scope in
+          for i in 0..<3 {
+            try scope.spawn {
+              blocking { _ = usleep(UInt32((i * 13 + run * 7) % 60)) }
+              tally.count()
+            }
+          }
+        }
+      }
+      #expect(tally.total == 3)
+    }
+  }
+
   @Test func checkpointGivesOthersATurn() throws {
     try Scheduler.run(workers: 1) {
       let tally = Tally()
