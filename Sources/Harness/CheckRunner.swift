@@ -35,7 +35,7 @@ public struct CheckRunner: Sendable {
     self.processors = processors
     deadlines = TrialOrder.Deadlines(
       rig: .seconds(10), ready: .seconds(10), edge: .seconds(5), patience: patience, load: .seconds(30),
-      work: patience * 3, drain: .seconds(5), exit: .seconds(5))
+      work: patience * 3, drain: .seconds(12), exit: .seconds(10))
     self.iterationsPerMillisecond = iterationsPerMillisecond
   }
 
