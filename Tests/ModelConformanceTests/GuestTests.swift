@@ -30,7 +30,11 @@ extension Conformance {
     func `a guest that breaks a rule fails the checks, and the rule is named with counts`(guest: BrokenGuest)
       async throws
     {
-      let results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
+      var results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
+      if !guest.statesInCheck.contains("timeout") && results.contains(where: { $0.state == "timeout" }) {
+        // That may be the machine's doing, which is busy: asked once more, it has to say what is wrong.
+        results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
+      }
       let failures = results.filter { $0.state != "ok" }
       #expect(failures.contains { $0.findings.contains { $0.rule == guest.rule } }, "\(results)")
       for result in failures {
