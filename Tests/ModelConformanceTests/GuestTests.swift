@@ -10,8 +10,12 @@ extension Conformance {
     @Test(arguments: Workload.all.map(\.name))
     func `the Python guest, written from PROTOCOL.md alone, passes every check`(workload: String) async throws {
       let file = workload == "fan-out" ? "fan_out_guest.py" : workload.replacing("-", with: "_") + ".py"
-      let results = try await Verdict.check(
-        workload, rows: ["python"], guests: ["python=" + Switchyard.guest(file)])
+      let guests = ["python=" + Switchyard.guest(file)]
+      var results = try await Verdict.check(workload, rows: ["python"], guests: guests)
+      if results.contains(where: { $0.state == "timeout" }) {
+        // As below: a machine that is busy may be what was too slow.
+        results = try await Verdict.check(workload, rows: ["python"], guests: guests)
+      }
       #expect(results.count == (try Workload.named(workload).checks.count))
       for result in results { #expect(result.state == "ok", "\(result)") }
     }
