@@ -16,4 +16,10 @@ struct Moments {
     self.mean = mean
     variance = n < 2 ? 0 : values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
   }
+
+  /// Half of the width of Student's interval of the mean.
+  /// - Precondition: there are two values.
+  func reach(level: Double) -> Double {
+    StudentT(degreesOfFreedom: Double(count - 1)).quantile((1 + level) / 2) * (variance / Double(count)).squareRoot()
+  }
 }

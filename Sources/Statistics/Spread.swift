@@ -16,11 +16,15 @@ public enum NoInterval: Error, Sendable, Hashable, CustomStringConvertible {
   case tooFewRounds(have: Int, need: Int)
   /// A value has no logarithm.
   case notPositive(Double)
+  /// A line goes through these points with more certainty than they can show.
+  case tooFewPoints(have: Int)
 
   public var description: String {
     switch self {
     case .tooFewRounds(let have, let need):
       "too few rounds for an interval: \(have), and \(need) would do"
+    case .tooFewPoints(let have):
+      "too few points for the interval of a slope: \(have); measure more sizes"
     case .notPositive(let value):
       "no interval: \(value) is not positive, and the interval is one of ratios"
     }
@@ -68,10 +72,9 @@ public struct Spread: Sendable, Hashable {
     guard let logarithms = logarithms(values) else {
       return .failure(.notPositive(values.min()!))
     }
-    let n = Double(logarithms.count)
-    let mean = logarithms.reduce(0, +) / n
-    let variance = logarithms.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
-    let reach = StudentT(degreesOfFreedom: n - 1).quantile((1 + level) / 2) * (variance / n).squareRoot()
-    return .success(Interval(low: exp(mean - reach), high: exp(mean + reach), level: level))
+    let moments = Moments(logarithms)
+    let reach = moments.reach(level: level)
+    return .success(
+      Interval(low: exp(moments.mean - reach), high: exp(moments.mean + reach), level: level))
   }
 }
