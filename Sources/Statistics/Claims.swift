@@ -59,7 +59,7 @@ public struct DecisionRule: Sendable, Hashable {
   /// - Precondition: the family has a claim.
   public func fewestRounds(familySize: Int) -> Int {
     precondition(familySize > 0, "a family has claims")
-    return SignedRank.rounds(forLevel: level / Double(familySize))
+    return max(Spread.roundsForInterval, SignedRank.rounds(forLevel: level / Double(familySize)))
   }
 
   /// The rounds that would do for a claim in a family: enough for the smallest ratio, by the observed spread.
@@ -81,13 +81,20 @@ public struct Claim<ID: Hashable & Sendable>: Sendable {
   public let familySize: Int
   /// What decided; nil where fewer than 2 rounds have both figures.
   public let test: RatioTest?
-  /// p after Holm's correction, to be compared with the rule's level; 1 where there is no test.
+  /// p after Holm's correction, to be compared with the rule's level; 1 where there is no test, or fewer rounds than the
+  /// rule asks for.
   public let adjustedP: Double
   /// Printed beside the test; nil where runs are independent, which have no signs to rank, or nothing was measured.
   public let check: SignedRank?
   /// Rounds that would find the rule's smallest ratio; nil if no practical number does.
   public let roundsNeeded: Int?
   public let verdict: Verdict
+
+  /// The test's name, for whoever reads the claim.
+  public var testName: String {
+    let design = test?.design ?? .pairedWithinRounds
+    return familySize == 1 ? "\(design)" : "\(design), corrected by Holm for \(familySize) claims"
+  }
 }
 
 /// Claims that are made, or not, together: declared with the plan.

@@ -65,7 +65,7 @@ public struct Disturbances: Sendable, Hashable {
 
   /// Values that lie too far from the median, in units of the median distance from it (MAD); on logarithms where all
   /// values are positive, since figures vary by factors. Where more than half of the values are equal that median is 0,
-  /// and the mean distance takes its place.
+  /// and the mean distance takes its place, with the plain cutoff.
   ///
   /// Source: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993: the score and its least cutoff,
   /// 3.5. With a dozen rounds the MAD itself scatters so much that 3.5 finds an outlier in one of nine normal series.
@@ -84,9 +84,13 @@ public struct Disturbances: Sendable, Hashable {
     let rounding = LogRatios.rounding * max(1, abs(middle))
     // 0.6745 of a normal distribution's standard deviation is its MAD; the mean distance is sqrt(2 / pi) of it.
     var deviation = (median(distances) ?? 0) / 0.6745
-    if deviation <= rounding { deviation = distances.reduce(0, +) / n * (.pi / 2).squareRoot() }
+    var cutoff = 3.5
+    if deviation > rounding {
+      cutoff = max(cutoff, StudentT(degreesOfFreedom: 0.37 * (n - 1)).quantile(1 - 0.05 / (2 * n)))
+    } else {
+      deviation = distances.reduce(0, +) / n * (.pi / 2).squareRoot()
+    }
     guard deviation > rounding else { return [] }
-    let cutoff = max(3.5, StudentT(degreesOfFreedom: 0.37 * (n - 1)).quantile(1 - 0.05 / (2 * n)))
     return scale.indices.compactMap { index in
       let score = (scale[index] - middle) / deviation
       return abs(score) > cutoff ? Outlier(index: index, value: values[index], score: score) : nil

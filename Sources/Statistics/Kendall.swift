@@ -10,7 +10,8 @@ import Glibc
 /// approximation with continuity correction and, for equal values, the corrected variance (Kendall, chapter 4).
 /// It supposes that rounds are independent but for the trend.
 public struct MannKendall: Sendable, Hashable {
-  public static let exactUpTo = 100
+  /// Values up to which the distribution is counted out, in n⁴ / 8 steps; the approximation is good to 1 % there.
+  public static let exactUpTo = 50
 
   /// Pairs that rise less pairs that fall.
   public let score: Int

@@ -63,9 +63,9 @@ public struct LogRatios: Sendable, Hashable {
   }
 
   /// Logarithms of ratios of rounds 0, 1, ....
-  /// - Precondition: all are finite.
+  /// - Precondition: all are those of a ratio of two doubles: finite, and 1,500 at most.
   public init(_ logarithms: [Double]) {
-    precondition(logarithms.allSatisfy(\.isFinite), "logarithms of ratios are finite")
+    precondition(logarithms.allSatisfy { abs($0) <= 1_500 }, "these are no logarithms of ratios of two doubles")
     values = logarithms
     rounds = Array(logarithms.indices)
     unpaired = []

@@ -34,7 +34,9 @@ public struct PowerAnalysis: Sendable, Hashable {
   }
 
   /// The probability that a true ratio is found.
-  /// - Parameter ratio: head / base, positive; 1.1 and 1 / 1.1 are equally hard.
+  /// - Parameter ratio: head / base; 1.1 and 1 / 1.1 are equally hard.
+  /// - Returns: 0 below 2 rounds, where there is no test; the level for a ratio of 1.
+  /// - Precondition: the ratio is positive and finite.
   public func power(ratio: Double, rounds: Int) -> Double {
     precondition(ratio > 0 && ratio.isFinite, "a ratio is positive")
     return power(effect: abs(log(ratio)), rounds: rounds)
@@ -47,22 +49,22 @@ public struct PowerAnalysis: Sendable, Hashable {
     let degrees = Double(rounds - 1)
     let critical = StudentT(degreesOfFreedom: degrees).quantile(1 - level / 2)
     let noncentrality = effect / spread * Double(rounds).squareRoot()
-    // So far beyond the critical value that the integral has nothing to add.
-    if noncentrality > 1e4 && noncentrality > 1e3 * critical { return 1 }
     return NoncentralT(degreesOfFreedom: degrees, noncentrality: noncentrality).tail(above: critical)
       + NoncentralT(degreesOfFreedom: degrees, noncentrality: -noncentrality).tail(above: critical)
   }
 
   /// The least number of rounds that finds a true ratio with the given probability.
-  /// - Returns: at least 2; nil if ``mostRounds`` would not do, as for a ratio of 1.
+  /// - Returns: at least ``Spread/roundsForInterval``, since a claim is shown with its interval; nil if ``mostRounds``
+  ///   would not do, as for a ratio of 1.
+  /// - Precondition: the ratio is positive, the power between the level and 1.
   public func rounds(toFind ratio: Double, power: Double = 0.95) -> Int? {
     precondition(ratio > 0 && ratio.isFinite, "a ratio is positive")
     precondition(power > level && power < 1, "power lies between the level and 1")
     let effect = abs(log(ratio))
     guard effect > 0 else { return nil }
     // Power grows with the rounds: bracket, then halve.
-    var low = 1
-    var high = 2
+    var low = Spread.roundsForInterval - 1
+    var high = Spread.roundsForInterval
     while self.power(effect: effect, rounds: high) < power {
       guard high < Self.mostRounds else { return nil }
       low = high
@@ -76,10 +78,11 @@ public struct PowerAnalysis: Sendable, Hashable {
   }
 
   /// The smallest ratio above 1 that is found with the given probability; its inverse is found as well.
-  /// - Returns: nil below 2 rounds, where no test is possible.
+  /// - Returns: nil below ``Spread/roundsForInterval``.
+  /// - Precondition: the power lies between the level and 1.
   public func smallestRatio(rounds: Int, power: Double = 0.95) -> Double? {
     precondition(power > level && power < 1, "power lies between the level and 1")
-    guard rounds >= 2 else { return nil }
+    guard rounds >= Spread.roundsForInterval else { return nil }
     guard spread > 0 else { return 1 }
     var low = 0.0
     var high = spread

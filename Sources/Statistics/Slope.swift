@@ -56,7 +56,7 @@ public struct LeastSquaresLine: Sendable, Hashable {
   public let points: Int
 
   /// - Returns: nil unless there are two different x.
-  /// - Precondition: all numbers are finite.
+  /// - Precondition: all numbers are finite, and not so large that their squares are not.
   public init?(_ points: [(x: Double, y: Double)]) {
     precondition(points.allSatisfy { $0.x.isFinite && $0.y.isFinite }, "a line goes through finite points")
     guard let first = points.first, points.contains(where: { $0.x != first.x }) else { return nil }
@@ -64,6 +64,8 @@ public struct LeastSquaresLine: Sendable, Hashable {
     let meanX = points.reduce(0) { $0 + $1.x } / n
     let meanY = points.reduce(0) { $0 + $1.y } / n
     let squares = points.reduce(0) { $0 + ($1.x - meanX) * ($1.x - meanX) }
+    // Different x may still be too close for their squares.
+    guard squares > 0 else { return nil }
     let slope = points.reduce(0) { $0 + ($1.x - meanX) * ($1.y - meanY) } / squares
     self.slope = slope
     intercept = meanY - slope * meanX

@@ -9,6 +9,10 @@ public struct Interval: Sendable, Hashable {
   public let high: Double
   /// 0.95 for a 95 % interval.
   public let level: Double
+
+  /// How far the ends are from the middle, as a factor less 1: 0.02 for an interval of ± 2 %. nil unless both ends are
+  /// positive.
+  public var relativeHalfWidth: Double? { low > 0 ? (high / low).squareRoot() - 1 : nil }
 }
 
 /// Why there is no interval.
@@ -16,7 +20,7 @@ public enum NoInterval: Error, Sendable, Hashable, CustomStringConvertible {
   case tooFewRounds(have: Int, need: Int)
   /// A value has no logarithm.
   case notPositive(Double)
-  /// A line goes through these points with more certainty than they can show.
+  /// The points of a line are too few, or too few of their x differ.
   case tooFewPoints(have: Int)
 
   public var description: String {
@@ -24,7 +28,7 @@ public enum NoInterval: Error, Sendable, Hashable, CustomStringConvertible {
     case .tooFewRounds(let have, let need):
       "too few rounds for an interval: \(have), and \(need) would do"
     case .tooFewPoints(let have):
-      "too few points for the interval of a slope: \(have); measure more sizes"
+      "too few points for the interval of a slope: \(have); measure at more sizes"
     case .notPositive(let value):
       "no interval: \(value) is not positive, and the interval is one of ratios"
     }
