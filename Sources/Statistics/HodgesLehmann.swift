@@ -34,7 +34,8 @@ public struct HodgesLehmann: Sendable, Hashable {
     } else {
       let n = Double(values.count)
       let deviation = (n * (n + 1) * (2 * n + 1) / 24).squareRoot()
-      cut = Int(n * (n + 1) / 4 - Normal.quantile((1 + level) / 2) * deviation - 0.5)
+      // With the continuity correction of the test.
+      cut = Int((n * (n + 1) / 4 - Normal.quantile((1 + level) / 2) * deviation + 0.5).rounded(.down))
     }
     interval =
       cut < 1

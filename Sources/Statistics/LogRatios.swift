@@ -22,6 +22,10 @@ public struct LogRatios: Sendable, Hashable {
   /// Differences of logarithms below this are rounding: a double keeps ratios to 2e-16, and figures pass through a few
   /// operations and a decimal notation before they come here.
   static let rounding = 1e-12
+  /// More than the logarithm of any ratio of two doubles, which is 1,455 at most.
+  static let largest = 1_500.0
+  /// What a standard deviation of them can be: two of opposite sign.
+  static let spreads = 0...2 * largest
 
   /// Natural logarithms, in the order of the rounds; finite.
   public let values: [Double]
@@ -65,7 +69,7 @@ public struct LogRatios: Sendable, Hashable {
   /// Logarithms of ratios of rounds 0, 1, ....
   /// - Precondition: all are those of a ratio of two doubles: finite, and 1,500 at most.
   public init(_ logarithms: [Double]) {
-    precondition(logarithms.allSatisfy { abs($0) <= 1_500 }, "these are no logarithms of ratios of two doubles")
+    precondition(logarithms.allSatisfy { abs($0) <= Self.largest }, "these are no logarithms of ratios of two doubles")
     values = logarithms
     rounds = Array(logarithms.indices)
     unpaired = []

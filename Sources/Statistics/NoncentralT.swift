@@ -25,12 +25,12 @@ public struct NoncentralT: Sendable, Hashable {
     self.noncentrality = noncentrality
   }
 
-  /// The probability of a value above `t`, to about 1e-13 absolute; to 1e-6 where noncentrality and t are both above
-  /// 10,000.
+  /// The probability of a value above `t`, to about 1e-13 absolute; to 1e-4 where noncentrality and t are both above
+  /// 1,000.
   public func tail(above t: Double) -> Double {
     let nu = degreesOfFreedom
-    // Outside of these bounds S has less than 1e-19 of its mass: the density's logarithm is at most
-    // nu (u + 1/2) below its maximum on the left, and S is concentrated about 1 within multiples of 1 / sqrt(nu).
+    // Outside of these bounds S has less than 1e-19 of its mass: the density's logarithm is at most nu (u + 1/2) above
+    // its maximum on the left, and S is concentrated about 1 within multiples of 1 / sqrt(nu).
     let concentrated = 1 - 9.5 / nu.squareRoot()
     let left = max(-45 / nu - 0.5, concentrated > 0 ? log(concentrated) : -.infinity)
     let right = log1p(9.5 / nu.squareRoot())
@@ -40,16 +40,19 @@ public struct NoncentralT: Sendable, Hashable {
     if slack.allSatisfy({ $0 < -9 }) { return 0 }
     // Under half of the integrand's narrowest feature: the density's width 1 / sqrt(2 nu), or that of the normal's
     // step, which lies at exp(u) = d / t and is 1 / d wide.
-    let step = 0.4 / (2 * nu + noncentrality * noncentrality + 4).squareRoot()
-    let constant = log(2.0) + nu / 2 * log(nu / 2) - logGamma(nu / 2)
-    let points = min(1_000_000, Int(min(1e9, (right - left) / step).rounded(.up)))
-    let width = (right - left) / Double(points)
+    let widest = 0.4 / (2 * nu + noncentrality * noncentrality + 4).squareRoot()
+    let steps = Int(max(1, min(200_000, ((right - left) / widest).rounded(.up))))
+    let step = (right - left) / Double(steps)
+    // Weights are relative to the density at S = 1, and divided by their sum: its constant would be a difference of
+    // large logarithms.
     var sum = 0.0
-    for point in 0...points {
-      let u = left + Double(point) * width
-      let s = exp(u)
-      sum += exp(constant + nu * u - nu / 2 * s * s) * Normal.cumulative(noncentrality - t * s)
+    var weights = 0.0
+    for index in 0...steps {
+      let u = left + Double(index) * step
+      let weight = exp(nu * (u - expm1(2 * u) / 2))
+      weights += weight
+      sum += weight * Normal.cumulative(noncentrality - t * exp(u))
     }
-    return min(1, sum * width)
+    return sum / weights
   }
 }

@@ -19,9 +19,10 @@ public struct PowerAnalysis: Sendable, Hashable {
   ///   - level: of the whole family.
   ///   - familySize: claims declared. Holm's correction begins with level / familySize, and so does this: the power is
   ///     that of a claim that stands alone in its family.
-  /// - Precondition: the spread is finite and not negative, the level within 0 ... 1, the family not empty.
+  /// - Precondition: the spread is one of logarithms of doubles (0 ... 3,000), the level within 0 ... 1, the family not
+  ///   empty.
   public init(spread: Double, level: Double = 0.05, familySize: Int = 1) {
-    precondition(spread >= 0 && spread.isFinite, "a spread is finite and not negative")
+    precondition(LogRatios.spreads.contains(spread), "this is no spread of log-ratios")
     precondition(level > 0 && level < 1 && familySize > 0, "a family has claims and a level")
     self.spread = spread
     self.level = level / Double(familySize)
@@ -45,7 +46,7 @@ public struct PowerAnalysis: Sendable, Hashable {
   private func power(effect: Double, rounds: Int) -> Double {
     guard rounds >= 2 else { return 0 }
     if effect == 0 { return level }
-    guard spread > 0 else { return 1 }
+    guard spread > LogRatios.rounding else { return 1 }
     let degrees = Double(rounds - 1)
     let critical = StudentT(degreesOfFreedom: degrees).quantile(1 - level / 2)
     let noncentrality = effect / spread * Double(rounds).squareRoot()
@@ -78,12 +79,12 @@ public struct PowerAnalysis: Sendable, Hashable {
   }
 
   /// The smallest ratio above 1 that is found with the given probability; its inverse is found as well.
-  /// - Returns: nil below ``Spread/roundsForInterval``.
+  /// - Returns: nil below ``Spread/roundsForInterval``, or if the ratio would be more than a double holds.
   /// - Precondition: the power lies between the level and 1.
   public func smallestRatio(rounds: Int, power: Double = 0.95) -> Double? {
     precondition(power > level && power < 1, "power lies between the level and 1")
     guard rounds >= Spread.roundsForInterval else { return nil }
-    guard spread > 0 else { return 1 }
+    guard spread > LogRatios.rounding else { return 1 }
     var low = 0.0
     var high = spread
     while self.power(effect: high, rounds: rounds) < power { high *= 2 }
@@ -92,6 +93,6 @@ public struct PowerAnalysis: Sendable, Hashable {
       let middle = (low + high) / 2
       if self.power(effect: middle, rounds: rounds) < power { low = middle } else { high = middle }
     }
-    return exp(high)
+    return exp(high).isFinite ? exp(high) : nil
   }
 }

@@ -1,9 +1,10 @@
 // The test that decides. It is declared here, once, before any data: Student's paired t test on the logarithms of the
 // ratios within rounds. Nothing else decides; the signed-rank test (``SignedRank``) is printed beside it.
 //
-// Why t: it has a power at 5 rounds, where rank tests cannot reject at all; and under "no difference" the log-ratio of
-// two trials of one round is symmetric by construction (both models run in random order within the round), which is
-// what the t test's level needs of non-normal data.
+// Why t and not ranks: with a family of six, ranks cannot reject at all below 8 rounds, and lose power above. What the t
+// test's level needs of data that are not normal is symmetry and independence, and the plan provides both: within a
+// round the models run in random order, so that under "no difference" a log-ratio is as likely as its opposite, and
+// what lasts from round to round cancels in it.
 
 import Glibc
 
@@ -108,7 +109,10 @@ public struct RatioTest: Sendable, Hashable {
     }
   }
 
-  /// The t interval of the ratio: it excludes 1 exactly where the uncorrected test rejects at 1 - level.
+  /// The t interval of the ratio: it excludes 1 exactly where the uncorrected test rejects at 1 - level, so that it may
+  /// exclude 1 where a corrected claim is not made. Of no width where the rounds agree exactly.
+  /// - Returns: refused below 5 rounds.
+  /// - Precondition: the level lies within 0 ... 1.
   public func interval(level: Double = 0.95) -> Result<Interval, NoInterval> {
     guard rounds >= Spread.roundsForInterval else {
       return .failure(.tooFewRounds(have: rounds, need: Spread.roundsForInterval))

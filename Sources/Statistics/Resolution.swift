@@ -1,7 +1,5 @@
 // What a machine can resolve: measured by comparing a model with itself, stored, and printed beside every claim.
 
-import Glibc
-
 /// The spread of log-ratios between equal things, and so the smallest ratio that is found between unlike ones.
 public struct Resolution: Sendable, Hashable {
   /// The standard deviation of the log-ratio between rounds, pooled over the comparisons.
@@ -23,9 +21,9 @@ public struct Resolution: Sendable, Hashable {
   }
 
   /// A stored resolution.
-  /// - Returns: nil unless the spread is finite and not negative and there are degrees of freedom.
+  /// - Returns: nil unless the spread is one of logarithms of doubles (0 ... 3,000) and there are degrees of freedom.
   public init?(spread: Double, degreesOfFreedom: Int) {
-    guard spread >= 0, spread.isFinite, degreesOfFreedom > 0 else { return nil }
+    guard LogRatios.spreads.contains(spread), degreesOfFreedom > 0 else { return nil }
     self.spread = spread
     self.degreesOfFreedom = degreesOfFreedom
   }

@@ -125,8 +125,11 @@ let sleepSecond = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
   @Test("figures at the ends of what a double holds still have a ratio")
   func extremes() throws {
     let ratios = try LogRatios(
-      base: [.leastNonzeroMagnitude, .greatestFiniteMagnitude], head: [.greatestFiniteMagnitude, 1e-300])
+      base: [.leastNonzeroMagnitude, .greatestFiniteMagnitude],
+      head: [.greatestFiniteMagnitude, .leastNonzeroMagnitude])
     #expect(ratios.values.allSatisfy { $0.isFinite })
+    let claim = try #require(ClaimFamily<Int>([(0, .lower)]).judge([0: .init(ratios)]).first)
+    #expect(claim.verdict == .tooFewRounds(have: 2, need: nil))
     #expect(try #require(RatioTest(ratios)).p > 0)
   }
 }

@@ -104,6 +104,33 @@ struct SciPyTests {
     }
   }
 
+  /// Both resample at random: ends lie at the same value of the sample but for a few that fall between two.
+  @Test("the BCa interval of the median")
+  func bootstrap() throws {
+    var noise = Noise(seed: 5)
+    let questions = (0..<60).map { _ in
+      [(0..<(5 + 2 * noise.index(below: 10))).map { _ in noise.exponential() }]
+    }
+    let answers = try SciPy.ask(
+      """
+      rng = np.random.default_rng(1)
+      i = stats.bootstrap((a,), np.median, method='BCa', n_resamples=9999, random_state=rng).confidence_interval
+      answer = [i.low, i.high]
+      """, questions)
+    var same = 0
+    for (question, answer) in zip(questions, answers) {
+      let interval = try medianInterval(question[0]).get()
+      let sorted = question[0].sorted()
+      for (ours, theirs) in zip([interval.low, interval.high], answer) {
+        if abs(ours - theirs) < 1e-9 { same += 1 }
+        let index = try #require(sorted.firstIndex(of: ours))
+        let neighbours = (sorted[max(index - 1, 0)] - 1e-9)...(sorted[min(index + 1, sorted.count - 1)] + 1e-9)
+        #expect(neighbours.contains(theirs), "\(question): \(interval), SciPy says \(answer)")
+      }
+    }
+    #expect(Double(same) / 120 > 0.8)
+  }
+
   @Test("the distributions: normal, Student's t and noncentral t")
   func distributions() throws {
     var noise = Noise(seed: 4)

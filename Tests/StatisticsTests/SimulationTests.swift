@@ -7,7 +7,7 @@ import Testing
 @testable import Statistics
 
 /// How a figure varies from trial to trial; all of it about 6 %.
-enum HostNoise: String, CaseIterable, CustomTestStringConvertible {
+enum HostNoise: String, CaseIterable, CustomStringConvertible {
   case normal
   /// Exponential: mostly fast, now and then slow.
   case skewed
@@ -16,7 +16,7 @@ enum HostNoise: String, CaseIterable, CustomTestStringConvertible {
   /// A slow wave, most of it shared by neighbouring trials: autoregressive, 0.9 from one trial to the next.
   case correlated
 
-  var testDescription: String { rawValue }
+  var description: String { rawValue }
 
   /// The logarithms of the figures of consecutive trials.
   func trials(_ count: Int, _ noise: inout Noise) -> [Double] {
@@ -37,21 +37,25 @@ enum HostNoise: String, CaseIterable, CustomTestStringConvertible {
   }
 }
 
-/// Runs of four equal models, and the comparisons of all six pairs.
+/// Runs of four models, equal but for what is injected, and the comparisons of all six pairs.
 struct Simulation {
   static let models = 4
-  var noise: Noise
-  let host: HostNoise
-  let rounds: Int
+  private var noise: Noise
+  private let host: HostNoise
+  private let rounds: Int
+  /// By how much the last model is slower.
+  private let slowdown: Double
 
-  init(_ host: HostNoise, rounds: Int, seed: UInt64) {
+  init(_ host: HostNoise, rounds: Int, slowdown: Double = 1, seed: UInt64) {
     noise = Noise(seed: seed)
     self.host = host
     self.rounds = rounds
+    self.slowdown = slowdown
   }
 
-  /// The six p values of a run that interleaves: one trial of each model per round, in random order.
-  mutating func interleaved() -> [Double] {
+  /// The tests of a run that interleaves: one trial of each model per round, in random order. The last three are those
+  /// of the last model against the others.
+  mutating func interleaved() -> [RatioTest] {
     let trials = host.trials(rounds * Self.models, &noise)
     var figures = [[Double]](repeating: [], count: Self.models)
     for round in 0..<rounds {
@@ -65,54 +69,89 @@ struct Simulation {
   }
 
   /// The same of a run that measures one model after the other.
-  mutating func inBlocks() -> [Double] {
+  mutating func inBlocks() -> [RatioTest] {
     let trials = host.trials(rounds * Self.models, &noise)
     return compare((0..<Self.models).map { Array(trials[($0 * rounds)..<(($0 + 1) * rounds)]) })
   }
 
-  private func compare(_ figures: [[Double]]) -> [Double] {
-    var p: [Double] = []
+  private func compare(_ figures: [[Double]]) -> [RatioTest] {
+    var tests: [RatioTest] = []
     for head in figures.indices {
+      let injected = head == Self.models - 1 ? log(slowdown) : 0
       for base in 0..<head {
-        p.append(RatioTest(LogRatios(zip(figures[head], figures[base]).map { $0 - $1 }))?.p ?? 1)
+        let ratios = LogRatios(zip(figures[head], figures[base]).map { $0 - $1 + injected })
+        if let test = RatioTest(ratios) { tests.append(test) }
       }
     }
-    return p
+    return tests
   }
 }
 
 @Suite struct SimulationTests {
+  private func percent(_ count: Int, of all: Int) -> String {
+    "\((Double(count) / Double(all) * 1_000).rounded() / 10) %"
+  }
+
   @Test("equal models are told apart by chance only, whatever the noise", arguments: HostNoise.allCases)
   func sameAgainstSame(host: HostNoise) {
     var simulation = Simulation(host, rounds: 12, seed: 7)
-    var uncorrected = 0
+    let runs = 5_000
+    var rejected = 0
     var corrected = 0
     var families = 0
-    let runs = 5_000
     for _ in 0..<runs {
-      let p = simulation.interleaved()
-      uncorrected += p.count { $0 <= 0.05 }
-      let adjusted = holmAdjusted(p).count { $0 <= 0.05 }
-      corrected += adjusted
-      families += adjusted > 0 ? 1 : 0
+      let p = simulation.interleaved().map(\.p)
+      rejected += p.count { $0 <= 0.05 }
+      let claims = holmAdjusted(p).count { $0 <= 0.05 }
+      corrected += claims
+      families += claims > 0 ? 1 : 0
     }
-    let comparisons = Double(runs * 6)
-    let rates = [Double(uncorrected) / comparisons, Double(corrected) / comparisons, Double(families) / Double(runs)]
-    print("\(host.rawValue) noise: A/A rejections \(rates)")
-    #expect((0.02...0.09).contains(rates[0]), "uncorrected")
-    #expect(rates[1] <= 0.01, "corrected")
-    #expect(rates[2] <= 0.06, "families with any false claim")
+    let comparisons = runs * 6
+    print(
+      "A/A under \(host) noise, \(comparisons) comparisons of 12 rounds: uncorrected \(percent(rejected, of: comparisons)),",
+      "Holm \(percent(corrected, of: comparisons)), families with any \(percent(families, of: runs))")
+    #expect((0.02...0.09).contains(Double(rejected) / Double(comparisons)))
+    #expect(Double(corrected) / Double(comparisons) <= 0.01)
+    #expect(Double(families) / Double(runs) <= 0.06)
   }
+
+  /// What the ranges above would notice, and what the rounds are for.
   @Test("without interleaving the same hosts make equal models unlike", arguments: [HostNoise.drifting, .correlated])
   func blocks(host: HostNoise) {
     var simulation = Simulation(host, rounds: 12, seed: 7)
-    let rejected = (0..<200).reduce(0) { count, _ in count + simulation.inBlocks().count { $0 <= 0.05 } }
-    print("\(host.rawValue) noise in blocks: \(Double(rejected) / 1_200)")
-    #expect(Double(rejected) / 1_200 > 0.3)
+    let runs = 200
+    let rejected = (0..<runs).reduce(0) { count, _ in count + simulation.inBlocks().count { $0.p <= 0.05 } }
+    print("A/A under \(host) noise in blocks of one model each: uncorrected \(percent(rejected, of: runs * 6))")
+    #expect(Double(rejected) / Double(runs * 6) > 0.3)
   }
-  @Test func powers() {
-    let analysis = PowerAnalysis(spreadPerTrial: 0.06, familySize: 6)
-    for n in 5...30 { print(n, analysis.power(ratio: 1.1, rounds: n), analysis.smallestRatio(rounds: n)!) }
-    print(analysis.rounds(toFind: 1.1)!)
+
+  @Test("a slowdown of 10 % is found as often as the power analysis says")
+  func injected() {
+    let level = 0.05 / 6
+    let runs = 1_000
+    for rounds in [8, 12, 19] {
+      var simulation = Simulation(.normal, rounds: rounds, slowdown: 1.1, seed: 11)
+      var found = 0
+      for _ in 0..<runs { found += simulation.interleaved().suffix(3).count { $0.p <= level && $0.meanLogRatio > 0 } }
+      let share = Double(found) / Double(3 * runs)
+      let power = PowerAnalysis(spreadPerTrial: 0.06, familySize: 6).power(ratio: 1.1, rounds: rounds)
+      print("10 % injected, \(rounds) rounds: found in \(percent(found, of: 3 * runs)), power \(power)")
+      // The three comparisons of a run share a model: no more than its runs are independent.
+      #expect(abs(share - power) < 4 * (power * (1 - power) / Double(runs)).squareRoot())
+    }
+  }
+
+  @Test("a slowdown of 10 % is found in 19 rounds whatever the noise", arguments: HostNoise.allCases)
+  func injectedOnAnyHost(host: HostNoise) {
+    var simulation = Simulation(host, rounds: 19, slowdown: 1.1, seed: 13)
+    let runs = 300
+    var found = 0
+    for _ in 0..<runs {
+      let tests = simulation.interleaved()
+      let adjusted = holmAdjusted(tests.map(\.p))
+      found += (3..<6).count { adjusted[$0] <= 0.05 && tests[$0].meanLogRatio > 0 }
+    }
+    print("10 % injected under \(host) noise, 19 rounds, Holm: found in \(percent(found, of: 3 * runs))")
+    #expect(Double(found) / Double(3 * runs) > 0.9)
   }
 }

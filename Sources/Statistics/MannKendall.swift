@@ -1,8 +1,6 @@
 // Does a series rise or fall? Kendall's S counts the pairs that do, and is the one statistic behind the trend test and
 // the interval of the Theil-Sen slope.
 
-import Glibc
-
 /// The Mann-Kendall test of "no trend", two-sided.
 ///
 /// Source: Mann, "Nonparametric tests against trend", Econometrica 13(3), 1945; Kendall, "Rank Correlation Methods",

@@ -1,40 +1,18 @@
 // The interval of a median, for figures whose shape nobody knows: latencies' per-round quantiles, memory with steps.
 
-import Glibc
-
-/// A seeded generator, so that the same rounds give the same interval on every machine.
-///
-/// Source: SplitMix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix64: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// 0 ..< bound, by the high half of the product: the bias is below bound / 2^64.
-  mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
-}
-
 /// The bias-corrected and accelerated (BCa) bootstrap interval of the median.
 ///
 /// Source: Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82(397),
 /// 1987; the acceleration by jackknife and the formulas as in Efron and Tibshirani, "An Introduction to the Bootstrap",
 /// 1993, section 14.3. Resampled medians that equal the sample's count by half.
 ///
-/// Refused below 5 rounds. No interval between values of the sample covers the median with more than 1 - 2^(1-n), and
-/// at n = 3 this one's coverage is 74 %; at 5 it is about 93 %.
+/// Refused below 5 rounds: no interval between values of the sample covers the median with more than 1 - 2^(1-n), 75 %
+/// at n = 3, and this one comes to 74 % there, to 93 % at 5.
 /// - Parameters:
 ///   - values: one per round, finite.
 ///   - seed: of the resampling.
-///   - resamples: with 9,999, the ends of a 95 % interval are found to about a twentieth of the interval's tail.
-/// - Precondition: all values are finite, the level lies within 0 ... 1.
+///   - resamples: with 9,999, the 2.5 % beyond either end are known to ± 0.2 %.
+/// - Precondition: all values are finite, the level lies within 0 ... 1, and there are resamples.
 public func medianInterval(
   _ values: [Double], level: Double = 0.95, seed: UInt64 = 0, resamples: Int = 9_999
 ) -> Result<Interval, NoInterval> {
@@ -75,8 +53,8 @@ func bcaMedian(_ values: [Double], level: Double, seed: UInt64, resamples: Int) 
   func end(_ probability: Double) -> Double {
     let z = bias + Normal.quantile(probability)
     let corrected = Normal.cumulative(bias + z / (1 - acceleration * z))
-    // The order statistic of Efron and Tibshirani's percentile: the (B + 1)p-th smallest.
-    let rank = Int((corrected * Double(resamples + 1)).rounded(.down))
+    // The percentile of B resamples is the (B + 1)p-th smallest.
+    let rank = Int((corrected * Double(resamples + 1)).rounded())
     return medians[min(max(rank, 1), resamples) - 1]
   }
   return Interval(low: end((1 - level) / 2), high: end((1 + level) / 2), level: level)
