@@ -53,7 +53,8 @@ import Testing
 
   @Test("an odd point moves least squares and not Theil-Sen")
   func odd() throws {
-    let points = (0..<9).map { index -> (x: Double, y: Double) in (Double(index), index == 8 ? 500 : 2 * Double(index)) }
+    let points = (0..<9).map { index -> (x: Double, y: Double) in (Double(index), index == 8 ? 500 : 2 * Double(index))
+    }
     #expect(theilSenSlope(points) == 2)
     #expect(try #require(LeastSquaresLine(points)).slope > 20)
     #expect(try theilSenInterval(points).get().low == 2)
