@@ -150,7 +150,8 @@ private let depression = zip(
     var noise = Noise(seed: 29)
     var rejected = 0
     for _ in 0..<40 {
-      let shift = 0.7 * noise.normal()
+      // Around the level, where the two could differ.
+      let shift = 2.5 / Double(rounds).squareRoot() * noise.normal()
       let ratios = LogRatios((0..<rounds).map { _ in shift + noise.normal() })
       let interval = try #require(HodgesLehmann(ratios)).interval.get()
       let rejects = SignedRank(ratios).p <= 0.05
