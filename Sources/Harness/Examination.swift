@@ -56,15 +56,13 @@ public struct HostFacts: Sendable, Hashable {
   /// Reads this host. Takes a second, for which it watches the load.
   public static func collect() async -> HostFacts {
     var facts = HostFacts()
-    let before = HostLoad.times()
-    try? await Task.sleep(for: .seconds(1))
-    if let before, let after = HostLoad.times() {
-      facts.processorsInUse = after.processorsInUse(since: before)
-      facts.stolenShare = after.stolenShare(since: before)
+    if let watch = await HostWatch.untilIdle(within: .zero) {
+      facts.processorsInUse = watch.inUse
+      facts.stolenShare = watch.stolen / Double(watch.processors)
     }
     facts.processors = ProcessorSets.available().count
     let environment = await RunEnvironment.collect(
-      label: nil, processors: ProcessorSets(available: ProcessorSets.available()), watching: .zero)
+      label: nil, processors: ProcessorSets(available: ProcessorSets.available()))
     facts.processor = environment.processor
     facts.virtualization = environment.virtualization
     facts.kernel = environment.kernel

@@ -8,8 +8,8 @@ import Subprocess
 extension RunEnvironment {
   /// Reads the host as it is now, before the first trial.
   /// - Parameter label: what a published run's folder is called after; nil for the processor's model.
-  /// - Parameter span: how long to watch whether anything else is running; zero not to.
-  public static func collect(label: String?, processors: ProcessorSets, watching span: Duration = .seconds(1)) async
+  /// - Parameter watch: what else ran on it just before, where that is known.
+  public static func collect(label: String?, processors: ProcessorSets, watch: HostWatch? = nil) async
     -> RunEnvironment
   {
     let cpu = contents(of: "/proc/cpuinfo") ?? ""
@@ -21,13 +21,7 @@ extension RunEnvironment {
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let inUse = span > .zero ? await HostLoad.processorsInUse(over: span) : nil,
-      inUse > HostLoad.tolerated
-    {
-      warnings.append(
-        "Other programs used \((inUse * 100).rounded() / 100) of \(available) processors for a second before the first "
-          + "trial: stop them and run again.")
-    }
+    if let warning = watch?.warning { warnings.append(warning) }
     if processors.isShared {
       warnings.append("One processor: rig and model share it, so that each delays the other.")
     }

@@ -30,6 +30,12 @@ extension Validation {
     if trial.reached != nil && trial.state != .limit {
       report("\(place).reached", "its state is '\(trial.state.rawValue)': only 'limit' reaches one")
     }
+    if let host = trial.host {
+      checkMeasure("\(place).host.othersProcessors", host.othersProcessors)
+      checkMeasure("\(place).host.stolenProcessors", host.stolenProcessors)
+      checkMeasure("\(place).host.interruptProcessors", host.interruptProcessors)
+      checkMeasure("\(place).host.throttledNanoseconds", host.throttledNanoseconds)
+    }
     guard let figures = trial.figures else { return }
     check(figures, at: place)
     checkWarnings(of: trial, figures, at: place)

@@ -55,3 +55,11 @@ func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
   }
   return changes
 }
+
+/// Watches whether anything else runs on the host, and waits a little for it to end: the build before a run has often
+/// just ended. With `--anyway` one look is enough, for the tables to say so.
+func watchHost(anyway: Bool) async -> HostWatch? {
+  await HostWatch.untilIdle(within: anyway ? .zero : .seconds(10)) {
+    complain("waiting for the host to be idle: \($0.description)")
+  }
+}
