@@ -23,7 +23,8 @@ extension HostLoad {
       guard fields.count >= 20, let user = Int(fields[11]), let system = Int(fields[12]), let start = Int(fields[19])
       else { return nil }
       self.pid = pid
-      name = String(stat[stat.index(after: opening)..<closing].map { $0.isASCII && $0 >= " " && $0 != "\u{7F}" ? $0 : "?" })
+      name = String(
+        stat[stat.index(after: opening)..<closing].map { $0.isASCII && $0 >= " " && $0 != "\u{7F}" ? $0 : "?" })
       ticks = user + system
       startTick = start
     }
@@ -31,7 +32,9 @@ extension HostLoad {
 
   /// All that can be seen from here; in a container those of its own process namespace.
   static func processes(_ files: HostFiles = .live) -> [Process] {
-    files.names("/proc").filter { Int($0) != nil }.compactMap { files.contents("/proc/\($0)/stat").flatMap(Process.init) }
+    files.names("/proc").filter { Int($0) != nil }.compactMap {
+      files.contents("/proc/\($0)/stat").flatMap(Process.init)
+    }
   }
 
   /// A process and how much it used.
@@ -39,6 +42,9 @@ extension HostLoad {
     var name: String
     var pid: Int
     var processors: Double
+
+    /// `clang-17 (pid 4711) 0.62`.
+    var description: String { "\(name) (pid \(pid)) \(hundredths(processors))" }
   }
 
   /// Below this share of a processor nobody is worth being named: a hundredth is one tick in a second.

@@ -63,7 +63,7 @@ public struct HostWatch: Sendable, Hashable {
   /// `other programs use 0.83 of 2 processors (clang-17 (pid 4711) 0.62)`.
   public var description: String {
     var parts: [String] = []
-    let named = consumers.map { "\($0.name) (pid \($0.pid)) \(hundredths($0.processors))" }
+    let named = consumers.map(\.description)
     if inUse > 0 || stolen == 0 {
       let names = named.isEmpty ? "" : " (\(named.joined(separator: ", ")))"
       parts.append("other programs use \(hundredths(inUse)) of \(processors) processors\(names)")
@@ -89,20 +89,47 @@ public struct HostWatch: Sendable, Hashable {
   }
 }
 
-/// What is read at the beginning and at the end of a watch.
+/// What is read at the beginning and at the end of a watch; nil where the host does not say.
 struct HostReading: Sendable {
   var times: HostLoad.Times?
-  var processes: [HostLoad.Process]
+  var processes: [HostLoad.Process] = []
+  /// How often heat has slowed a processor down; how long a quota has stopped this process's control groups; how many
+  /// pages have gone to swap and come back.
+  var thermalThrottles: Int?
+  var throttledNanoseconds: Int?
+  var swappedPages: Int?
 
-  /// - Parameter isLast: reads the processes after the account of the processors, not before it, so that their reading
+  /// - Parameter isLast: reads the account of the processors before all else, not after it, so that the work of reading
   ///   lies outside.
   static func now(_ files: HostFiles = .live, isLast: Bool = false) -> HostReading {
-    if isLast {
-      let times = HostLoad.times(files)
-      return HostReading(times: times, processes: HostLoad.processes(files))
+    var reading = HostReading()
+    if isLast { reading.times = HostLoad.times(files) }
+    reading.processes = HostLoad.processes(files)
+    reading.thermalThrottles = thermalThrottles(files)
+    reading.throttledNanoseconds = ProcessorQuota(files)?.throttledNanoseconds(files)
+    reading.swappedPages = files.contents("/proc/vmstat").flatMap(swappedPages)
+    if !isLast { reading.times = HostLoad.times(files) }
+    return reading
+  }
+
+  private static func thermalThrottles(_ files: HostFiles) -> Int? {
+    let folder = "/sys/devices/system/cpu"
+    let counts = files.names(folder).filter { $0.hasPrefix("cpu") && Int($0.dropFirst(3)) != nil }.flatMap {
+      processor in
+      ["core", "package"].compactMap {
+        files.number("\(folder)/\(processor)/thermal_throttle/\($0)_throttle_count")
+      }
     }
-    let processes = HostLoad.processes(files)
-    return HostReading(times: HostLoad.times(files), processes: processes)
+    return counts.isEmpty ? nil : counts.reduce(0, +)
+  }
+
+  static func swappedPages(_ vmstat: String) -> Int? {
+    let counts = vmstat.split(separator: "\n").compactMap { line -> Int? in
+      let words = line.split(separator: " ")
+      guard words.count == 2, words[0] == "pswpin" || words[0] == "pswpout" else { return nil }
+      return Int(words[1])
+    }
+    return counts.count == 2 ? counts[0] + counts[1] : nil
   }
 }
 
