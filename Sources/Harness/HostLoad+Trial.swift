@@ -52,12 +52,3 @@ extension HostLoad {
     }
   }
 }
-
-extension HostFigures {
-  /// More than a trial beside them can bear. What stopped the trial's processes for a hundredth of the window is no less
-  /// a disturbance than others on their processors.
-  func isBusy(windowSeconds: Double) -> Bool {
-    othersProcessors + stolenProcessors > HostLoad.tolerated
-      || Double(throttledNanoseconds ?? 0) > windowSeconds * 1e9 * 0.01
-  }
-}

@@ -31,16 +31,20 @@ public struct HostWatch: Sendable, Hashable {
 
   /// Watches for a second, and again until the host is idle or the patience is spent: the build before a run has just
   /// ended, and what it wrote is still on its way to the disk.
+  /// - Parameter interruption: ends the waiting, too.
   /// - Parameter tell: called once, with the first watch, if that was a busy one and another follows.
   /// - Returns: the last watch; nil where the kernel gives no account of its processors.
   public static func untilIdle(
-    within patience: Duration = .seconds(10), over span: Duration = .seconds(1), _ tell: (HostWatch) -> Void = { _ in }
+    within patience: Duration = .seconds(10), over span: Duration = .seconds(1),
+    interruption: Interruption = Interruption(), _ tell: (HostWatch) -> Void = { _ in }
   ) async -> HostWatch? {
     let deadline = ContinuousClock.now + patience
     var isFirst = true
     while true {
       let watch = await look(over: span)
-      guard let watch, watch.isBusy, ContinuousClock.now + span < deadline else { return watch }
+      guard let watch, watch.isBusy, !interruption.isRequested, ContinuousClock.now + span < deadline else {
+        return watch
+      }
       if isFirst { tell(watch) }
       isFirst = false
     }

@@ -5,10 +5,11 @@
 // edges of the window and nowhere else (HostLoad+Trial.swift).
 
 import Glibc
+import ResultFormat
 
 public enum HostLoad {
   /// Beyond this much of one processor a host is busy: a run is refused, and a trial carries a warning.
-  static let tolerated = 0.1
+  static let tolerated = HostFigures.toleratedProcessors
 
   static func times(_ files: HostFiles = .live) -> Times? { files.contents("/proc/stat").flatMap(Times.init) }
 

@@ -20,4 +20,15 @@ public struct HostFigures: Sendable, Codable, Hashable {
     self.interruptProcessors = interruptProcessors
     self.throttledNanoseconds = throttledNanoseconds
   }
+
+  /// Beyond this much of a processor a host is busy.
+  public static let toleratedProcessors = 0.1
+  /// Beyond this share of a window a quota has stopped the trial's processes for too long.
+  public static let toleratedThrottling = 0.01
+
+  /// Whether this is more than figures can bear: the trial then has the warning ``Warning/hostBusy``.
+  public func isBusy(windowNanoseconds: UInt64) -> Bool {
+    othersProcessors + stolenProcessors > Self.toleratedProcessors
+      || Double(throttledNanoseconds ?? 0) > Double(windowNanoseconds) * Self.toleratedThrottling
+  }
 }

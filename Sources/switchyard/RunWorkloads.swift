@@ -67,8 +67,7 @@ struct RunWorkloads: AsyncParsableCommand {
     let executables = try Executables.besideOwn()
     let rows = try await models.rows(executables)
     let processors = ProcessorSets(available: ProcessorSets.available())
-    let watch = await watchHost(anyway: anyway)
-    try watch?.admit(anyway: anyway)
+    let watch = try await watchHost(anyway: anyway, interruption)
     var environment = await RunEnvironment.collect(label: label, processors: processors, watch: watch)
     let plan = Plan.make(
       PlanRequest(

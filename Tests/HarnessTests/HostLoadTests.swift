@@ -163,7 +163,7 @@ import Testing
     #expect(abs(served.stolenProcessors - 0.04) < 1e-9)
     #expect(abs(served.interruptProcessors - 0.1) < 1e-9)
     #expect(served.throttledNanoseconds == nil)
-    #expect(served.isBusy(windowSeconds: 5))
+    #expect(served.isBusy(windowNanoseconds: 5_000_000_000))
     // In-process there are no messages whose interrupts could be the trial's own.
     #expect(abs(try figures(isServed: false).othersProcessors - 0.18) < 1e-9)
   }
@@ -172,7 +172,7 @@ import Testing
     let open = try edge(user: 0, idle: 0, own: 0, seconds: 0)
     let close = try edge(user: 90, idle: 110, own: 1_000_000_000, seconds: 1, throttled: 3)
     let figures = try #require(close.figures(since: open, isServed: true))
-    #expect(figures.othersProcessors == 0 && !figures.isBusy(windowSeconds: 1))
+    #expect(figures.othersProcessors == 0 && !figures.isBusy(windowNanoseconds: 1_000_000_000))
     // A quota that is known at one edge only says nothing.
     #expect(figures.throttledNanoseconds == nil)
     #expect(open.figures(since: open, isServed: true) == nil)
@@ -183,8 +183,8 @@ import Testing
     let close = try edge(user: 100, idle: 100, own: 1_000_000_000, seconds: 1, throttled: 10_002_000)
     let figures = try #require(close.figures(since: open, isServed: true))
     #expect(figures.throttledNanoseconds == 10_001_000)
-    #expect(figures.isBusy(windowSeconds: 1))
-    #expect(!figures.isBusy(windowSeconds: 2))
+    #expect(figures.isBusy(windowNanoseconds: 1_000_000_000))
+    #expect(!figures.isBusy(windowNanoseconds: 2_000_000_000))
   }
 
   @Test func `an edge of a process that is gone is none`() throws {
