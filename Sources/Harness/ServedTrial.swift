@@ -100,6 +100,8 @@ struct ServedTrial: Sendable {
     await model.send(.edge(.open))
     model.probe.resetPeak()
     seen.open = try await edge(.open, model)
+    let processes = [model.process.pid, rig.process.pid]
+    let hostAtOpen = HostLoad.Edge(of: processes)
 
     let arrival = try await model.watch(.rig, until: .now + order.window + patience, &seen)
     let closing = try await rig.reply(.edge, arrival, blaming: model)
@@ -107,6 +109,9 @@ struct ServedTrial: Sendable {
     await model.send(.edge(.close))
     model.observeClosing(&seen)
     seen.close = try await edge(.close, model)
+    if let before = hostAtOpen, let after = HostLoad.Edge(of: processes) {
+      seen.host = after.figures(since: before, isServed: true)
+    }
     seen.steadyPSSBytes = model.probe.proportionalSetBytes()
   }
 

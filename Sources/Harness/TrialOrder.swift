@@ -171,9 +171,10 @@ struct Observation: Sendable {
   var latencies: [String: LatencySummary] = [:]
   var measures: [Measure] = []
   var windowNanoseconds: UInt64?
-  /// In-process: the kernel's own memory, of the whole host; and processors in use by everything within the window.
+  /// In-process: the kernel's own memory, of the whole host.
   var kernelGrowthBytes: Int?
-  var hostProcessorsInUse: Double?
+  /// What the window lost to others; nil where the kernel gives no account.
+  var host: HostFigures?
 
   /// What the process had grown by between `ready` and the window's end.
   var grownBytes: Int? {

@@ -146,7 +146,7 @@ extension Document.Section {
       return (row.name, oneLine(row.model.idiom + (facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))")))
     }
     failures = summary.failures
-    notes = summary.warnings + [summary.rigLateness].compactMap { $0 }
+    notes = summary.warnings + [summary.rigLateness, summary.hostNoise].compactMap { $0 }
   }
 }
 

@@ -85,7 +85,8 @@ struct MachineReport: Encodable {
         workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
         isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
         rows: summary.rows.map { Row($0, summary.metrics) },
-        failures: summary.failures, notes: summary.warnings + [summary.rigLateness].compactMap { $0 })
+        failures: summary.failures,
+        notes: summary.warnings + [summary.rigLateness, summary.hostNoise].compactMap { $0 })
     }
   }
 

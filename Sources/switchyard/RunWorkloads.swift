@@ -45,6 +45,9 @@ struct RunWorkloads: AsyncParsableCommand {
   @Option(help: "What the standard folder is called after; the processor's model if not given.")
   var label: String?
 
+  @Flag(help: "Measure on a busy host, too: the tables say so.")
+  var anyway = false
+
   func validate() throws {
     if let rounds, !(1...10_000).contains(rounds) {
       throw ValidationError("'\(rounds)' is no number of rounds: expected 1 to 10000")
@@ -64,7 +67,8 @@ struct RunWorkloads: AsyncParsableCommand {
     let executables = try Executables.besideOwn()
     let rows = try await models.rows(executables)
     let processors = ProcessorSets(available: ProcessorSets.available())
-    var environment = await RunEnvironment.collect(label: label, processors: processors)
+    let watch = try await watchHost(anyway: anyway, interruption)
+    var environment = await RunEnvironment.collect(label: label, processors: processors, watch: watch)
     let plan = Plan.make(
       PlanRequest(
         cases: cases, models: rows.map(\.planned), preset: preset,

@@ -55,3 +55,18 @@ func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
   }
   return changes
 }
+
+/// Watches whether anything else runs on the host, and waits a little for it to end: the build before a run has often
+/// just ended. With `--anyway` one look is enough, for the tables to say so.
+/// - Throws: ``HarnessError`` if the host stays busy, unless `anyway`; the status of an interruption if that came.
+func watchHost(anyway: Bool, _ interruption: Interruption) async throws -> HostWatch? {
+  let watch = await HostWatch.untilIdle(within: anyway ? .zero : .seconds(10), interruption: interruption) {
+    complain("waiting for the host to be idle: \($0.description)")
+  }
+  if interruption.isRequested {
+    complain("interrupted before the first trial")
+    throw ExitCode(Status.interrupted)
+  }
+  try watch?.admit(anyway: anyway)
+  return watch
+}

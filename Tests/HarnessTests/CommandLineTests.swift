@@ -18,7 +18,10 @@ import Workloads
     (["run", "--rounds", "0"], "Error: '0' is no number of rounds: expected 1 to 10000\n"),
     (["run", "--preset", "huge"], "Error: The value 'huge' is invalid for '--preset <preset>'"),
     (["run", "--model", "nobody"], "switchyard: 'nobody' is not a model: there is honest\n"),
-    (["run", "--output", "/proc/version"], "switchyard: '/proc/version' is a file: --output takes a folder\n"),
+    (
+      ["run", "--anyway", "--output", "/proc/version"],
+      "switchyard: '/proc/version' is a file: --output takes a folder\n"
+    ),
     (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
     (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
@@ -109,7 +112,8 @@ import Workloads
     #expect(
       subjects.isSuperset(of: [
         "processors", "load", "governor", "clock source", "timer slack", "kernel", "memory", "CPU work",
-        "recorder's sample", "kernel.threads-max", "kernel.pid_max", "vm.max_map_count", "ulimit -n", "MemAvailable",
+        "allocator", "recorder's sample", "kernel.threads-max", "kernel.pid_max", "vm.max_map_count", "ulimit -n",
+        "MemAvailable",
       ]), "\(subjects)")
     #expect(lines.allSatisfy { ($0.verdict == "good") == ($0.advice == nil) })
     // This is a debug build.
@@ -141,7 +145,8 @@ import Workloads
     let installation = try installed(["honest"])
     let folder = "\(installation.folder)/out/run"
     let outcome = try await installation.switchyard(
-      "run", "fan-out/fixed-rate", "--rounds", "2", "--window", "0.1", "--warm-up", "0", "--seed", "5", "--output",
+      "run", "fan-out/fixed-rate", "--rounds", "2", "--window", "0.1", "--warm-up", "0", "--seed", "5", "--anyway",
+      "--output",
       folder)
     #expect(outcome.status == .exited(0), "\(outcome.error)")
     #expect(outcome.output.contains("rig on fan-out/fixed-rate: "))
@@ -149,7 +154,7 @@ import Workloads
       outcome.error.contains("2 trials (1 cases, 1 models, 2 rounds; seed 5), about 2 s; results go to \(folder)\n"))
     #expect(outcome.error.contains("\n1/2 · fan-out/fixed-rate · honest · round 1/2 · ok · "))
     #expect(FileManager.default.fileExists(atPath: "\(folder)/report.md"))
-    let again = try await installation.switchyard("run", "--output", folder)
+    let again = try await installation.switchyard("run", "--anyway", "--output", folder)
     #expect(again.status == .exited(2))
     #expect(again.error.contains("'\(folder)' holds a run already"))
     let valid = try await installation.switchyard("validate", folder)
@@ -162,7 +167,7 @@ import Workloads
   @Test func `a failed trial ends the run with status 1 and its reason on standard error`() async throws {
     let installation = try installed(["dies-in-the-window", "honest"])
     let outcome = try await installation.switchyard(
-      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--output",
+      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--anyway", "--output",
       "\(installation.folder)/run")
     #expect(outcome.status == .exited(1))
     #expect(

@@ -10,7 +10,9 @@ import Testing
 @testable import Harness
 
 @Suite struct EndingTests {
-  private let arguments = ["run", "fan-out/fixed-rate", "--rounds", "99", "--warm-up", "0", "--seed", "1", "--output"]
+  private let arguments = [
+    "run", "fan-out/fixed-rate", "--rounds", "99", "--warm-up", "0", "--seed", "1", "--anyway", "--output",
+  ]
 
   /// Runs until the second trial or a later one is under way (a model has said `ready`; how far the run has come by then
   /// is the scheduler's affair), then calls `body` with the process's id.
@@ -83,7 +85,8 @@ import Testing
     }
     defer { _ = umount2(disk, Int32(MNT_DETACH)) }
     let outcome = try await installation.switchyard(
-      "run", "fan-out/fixed-rate", "--rounds", "40", "--window", "0.1", "--warm-up", "0", "--output", "\(disk)/run")
+      "run", "fan-out/fixed-rate", "--rounds", "40", "--window", "0.1", "--warm-up", "0", "--anyway", "--output",
+      "\(disk)/run")
     #expect(outcome.status == .exited(1), "\(outcome.error)")
     #expect(outcome.error.contains(": No space left on device"))
     #expect(outcome.error.split(separator: "\n").last?.contains("\(disk)/run") == true)

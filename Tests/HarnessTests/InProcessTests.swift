@@ -209,7 +209,7 @@ import Testing
     request.windowSeconds = 0.05
     let folder = "\(installation.folder)/run"
     try RunFolder.make(folder)
-    var environment = await RunEnvironment.collect(label: "test", processors: processors, watching: .zero)
+    var environment = await RunEnvironment.collect(label: "test", processors: processors)
     environment.iterationsPerMillisecond = 99_999
     let execution = RunExecution(
       environment: environment, plan: Plan.make(request), rows: rows, folder: folder,
