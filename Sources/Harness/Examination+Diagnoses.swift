@@ -11,6 +11,15 @@ extension HostFacts {
       + [heat, clock, slack, system, memory, swap, pages, environment, work].compactMap { $0 }
   }
 
+  /// For the tables of a run: what should have been changed before it. What else ran, before it and in each trial, is
+  /// said by the watch and by the trials themselves; the build and a shared processor by the environment.
+  var warnings: [String] {
+    let said: Set = ["build", "load", "steal", "processors"]
+    return diagnoses.filter { $0.verdict == .change && !said.contains($0.subject) }.map {
+      "The host was not fit to measure on: \($0.subject) \($0.value). 'switchyard doctor' says what to change."
+    }
+  }
+
   private var sets: Diagnosis {
     let value = "\(processors) usable, \(processor)"
     if processors < 2 {
@@ -194,10 +203,9 @@ extension HostFacts {
 
   private var environment: Diagnosis? {
     guard !inherited.isEmpty else { return nil }
-    let names = inherited.sorted { $0.key < $1.key }
     return Diagnosis(
-      "environment", names.map { "\($0.key)=\($0.value)" }.joined(separator: " "), .change,
-      "the models inherit it and are no longer what others measure: unset \(names.map(\.key).joined(separator: " "))")
+      "environment", "has \(inherited.joined(separator: ", "))", .change,
+      "the models inherit it and are no longer what others measure: unset \(inherited.joined(separator: " "))")
   }
 
   private var work: Diagnosis? {

@@ -46,8 +46,8 @@ public struct HostFacts: Sendable, Hashable {
   public var swapped: Moving?
   /// `always`, `madvise` or `never`.
   public var hugePages: String?
-  /// Variables that the models inherit and that change what they are.
-  public var inherited: [String: String] = [:]
+  /// Names of variables that are set, that the models inherit, and that change what they are.
+  public var inherited: [String] = []
   public var build = "release"
   public var iterationsPerMillisecond: Int?
 
@@ -70,16 +70,19 @@ public struct HostFacts: Sendable, Hashable {
     try? await Task.sleep(for: .seconds(1))
     let second = HostReading.now(isLast: true)
     var facts = HostFacts(.live, from: first, to: second, usable: ProcessorSets.available(), own: Int(getpid()))
-    facts.build = RunEnvironment.build
-    for name in inheritable {
-      if let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty { facts.inherited[name] = value }
-    }
-    // What the harness asks for in front of every model.
-    let own = clinux_get_timer_slack()
-    if clinux_set_timer_slack(1) == 0 { facts.timerSlackNanoseconds = Int(clinux_get_timer_slack()) }
-    if own > 0 { _ = clinux_set_timer_slack(UInt(own)) }
+    facts.readOwnProcess()
     facts.iterationsPerMillisecond = Calibration.iterationsPerMillisecond()
     return facts
+  }
+
+  /// What no file says: the build, and what every model gets from this process.
+  mutating func readOwnProcess() {
+    build = RunEnvironment.build
+    inherited = Self.inheritable.filter { name in getenv(name).map { $0.pointee != 0 } ?? false }
+    // What the harness asks for in front of every model.
+    let own = clinux_get_timer_slack()
+    if clinux_set_timer_slack(1) == 0 { timerSlackNanoseconds = Int(clinux_get_timer_slack()) }
+    if own > 0 { _ = clinux_set_timer_slack(UInt(own)) }
   }
 
   /// jemalloc's settings, what is put in front of every library, and glibc's settings.

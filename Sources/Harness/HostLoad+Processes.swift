@@ -38,13 +38,13 @@ extension HostLoad {
   }
 
   /// A process and how much it used.
-  public struct Consumer: Hashable, Sendable {
+  public struct Consumer: Hashable, Sendable, CustomStringConvertible {
     var name: String
     var pid: Int
     var processors: Double
 
     /// `clang-17 (pid 4711) 0.62`.
-    var description: String { "\(name) (pid \(pid)) \(hundredths(processors))" }
+    public var description: String { "\(name) (pid \(pid)) \(hundredths(processors))" }
   }
 
   /// Below this share of a processor nobody is worth being named: a hundredth is one tick in a second.

@@ -4,7 +4,7 @@
 import Glibc
 
 /// What a moment's watch of the host showed while nothing of the run was under way.
-public struct HostWatch: Sendable, Hashable {
+public struct HostWatch: Sendable, CustomStringConvertible {
   public let processors: Int
   /// Processors in use by programs and interrupts, and those that the hypervisor gave to other machines; 0 ... their
   /// number.
@@ -12,6 +12,9 @@ public struct HostWatch: Sendable, Hashable {
   public let stolen: Double
   /// Who used most, as far as that can be seen from here.
   public let consumers: [HostLoad.Consumer]
+  /// What it was made from, with all else that was read then.
+  let first: HostReading
+  let second: HostReading
 
   /// Too much to measure beside it.
   public var isBusy: Bool { inUse + stolen > HostLoad.tolerated }
@@ -21,6 +24,8 @@ public struct HostWatch: Sendable, Hashable {
     guard let before = first.times, let after = second.times, let shares = after.shares(since: before) else {
       return nil
     }
+    self.first = first
+    self.second = second
     processors = after.processors
     inUse = shares.used + shares.interrupts
     stolen = shares.stolen
@@ -87,9 +92,10 @@ public struct HostWatch: Sendable, Hashable {
   /// For the table of a run that was made nevertheless: no names, since runs are published.
   var warning: String? {
     guard isBusy else { return nil }
-    let others = "Other programs used \(hundredths(inUse)) of \(processors) processors"
-    let stolen = stolen > 0 ? ", and the hypervisor took \(hundredths(stolen)) for other machines," : ""
-    return "\(others)\(stolen) for a second before the first trial: stop them and run again."
+    let stolen = stolen > 0 ? ", and the hypervisor took \(hundredths(stolen)) for other machines" : ""
+    return
+      "The host was busy before the first trial: other programs used \(hundredths(inUse)) of \(processors) processors"
+      + "\(stolen). Measure again on an idle host."
   }
 }
 

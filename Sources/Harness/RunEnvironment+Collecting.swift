@@ -21,7 +21,13 @@ extension RunEnvironment {
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let warning = watch?.warning { warnings.append(warning) }
+    if let watch {
+      if let warning = watch.warning { warnings.append(warning) }
+      var facts = HostFacts(
+        .live, from: watch.first, to: watch.second, usable: ProcessorSets.available(), own: Int(getpid()))
+      facts.readOwnProcess()
+      warnings += facts.warnings
+    }
     if processors.isShared {
       warnings.append("One processor: rig and model share it, so that each delays the other.")
     }

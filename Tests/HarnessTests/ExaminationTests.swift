@@ -136,7 +136,7 @@ import Workloads
       ("processors", "two or more", { $0.processors = 1 }),
       ("timer slack", "later", { $0.timerSlackNanoseconds = 50_000 }),
       ("timer slack", "prctl", { $0.timerSlackNanoseconds = nil }),
-      ("environment", "unset LD_PRELOAD MALLOC_CONF", { $0.inherited = ["MALLOC_CONF": "x", "LD_PRELOAD": "/y"] }),
+      ("environment", "unset MALLOC_CONF LD_PRELOAD", { $0.inherited = ["MALLOC_CONF", "LD_PRELOAD"] }),
     ]
     for (subject, advice, change) in changes {
       var facts = MadeUpHost.facts(.fit, MadeUpHost.fit.later())
@@ -146,6 +146,17 @@ import Workloads
       #expect(bad.first?.verdict == .change)
       #expect(bad.first?.advice?.contains(advice) == true, "\(bad)")
     }
+  }
+
+  @Test func `a run's tables say what should have been changed before it, and nothing that is said elsewhere`() {
+    #expect(MadeUpHost.facts(.fit, MadeUpHost.fit.later()).warnings == [])
+    let loaded = MadeUpHost.fit.later { $0["/proc/stat"] = MadeUpHost.stat(user: 1_070, idle: 9_100, stolen: 30) }
+    #expect(MadeUpHost.facts(.fit, loaded, usable: [0]).warnings == [])
+    let slow = MadeUpHost.fit.changing { $0["\(Self.cpu)/cpu1/cpufreq/scaling_governor"] = "powersave\n" }
+    #expect(
+      MadeUpHost.facts(slow, slow.later()).warnings == [
+        "The host was not fit to measure on: governor performance, powersave. 'switchyard doctor' says what to change."
+      ])
   }
 
   @Test func `a host that shows nothing is unknown, never well, and nothing ends the doctor`() {

@@ -55,6 +55,14 @@ import Testing
     #expect(!request.contains("backendPort"))
   }
 
+  @Test func `what its window lost to others is recorded`() async throws {
+    // Long enough for the kernel's ticks, however late a loaded machine reads the edges.
+    var order = try order("honest")
+    order.window = .seconds(1)
+    let host = try #require(try await run(order)?.host)
+    #expect(host.othersProcessors >= 0 && host.othersProcessors <= 1_024)
+  }
+
   @Test func `it gets all processors, and as many workers`() async throws {
     var order = try order("honest")
     let available = ProcessorSets.available()
