@@ -22,11 +22,19 @@ public enum RunFolder {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
       guard isFolder.boolValue else { throw .usage("'\(path)' is a file: --output takes a folder") }
-      for name in ["run.json", "trials"] where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
+      if let name = trace(in: path) {
         throw .usage(
-          "'\(path)' holds a run already (\(name)): choose another folder; a run cannot be resumed in this version")
+          "'\(path)' holds a run already (\(name)): choose another folder, or go on with it by "
+            + "'switchyard run --resume \(path)'")
       }
     }
     try makeFolder(path)
+  }
+
+  /// What shows that a run was begun there. One that was killed before its plan was written has left nothing to keep.
+  private static func trace(in path: String) -> String? {
+    if FileManager.default.fileExists(atPath: "\(path)/\(RunFiles.runName)") { return RunFiles.runName }
+    let trials = entries(of: "\(path)/\(RunFiles.trialsName)") ?? []
+    return trials.contains { !$0.hasSuffix(RunFiles.partialSuffix) } ? RunFiles.trialsName : nil
   }
 }
