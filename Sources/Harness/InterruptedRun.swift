@@ -15,8 +15,6 @@ public struct InterruptedRun: Sendable {
   public private(set) var stored: StoredPlan
   /// In the order of the plan.
   public let finished: [Trial]
-  /// What a reader of the run should hear: trials whose file cannot be read and which are run again.
-  public let remarks: [String]
   let lock: RunLock
 
   /// Reads the run, and keeps others from writing it as long as the value lives. Nothing on disk is changed.
@@ -30,7 +28,7 @@ public struct InterruptedRun: Sendable {
     } catch {
       throw .usage(error.description)
     }
-    (finished, remarks) = try Self.readTrials(stored.plan, folder)
+    finished = try Self.readTrials(stored.plan, folder)
     if isComplete {
       throw .usage(
         "'\(folder)' is complete: all \(finished.count) trials of its plan are there; "
@@ -39,7 +37,6 @@ public struct InterruptedRun: Sendable {
   }
 
   private static func checkForPlan(_ folder: String) throws(HarnessError) {
-    func exists(_ name: String) -> Bool { access("\(folder)/\(name)", F_OK) == 0 }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
       throw .usage("'\(folder)' does not exist: --resume takes the folder of an interrupted run")
@@ -48,8 +45,8 @@ public struct InterruptedRun: Sendable {
       throw .usage("'\(folder)' is a file: --resume takes the folder of an interrupted run")
     }
     let plan = "\(RunFiles.trialsName)/\(RunFiles.planName)"
-    if exists(plan) { return }
-    guard exists(RunFiles.runName) else {
+    if access("\(folder)/\(plan)", F_OK) == 0 { return }
+    guard RunFolder.trace(in: folder) != nil else {
       throw .usage(
         "'\(folder)' is no run: it has no \(plan), so that no trial was begun; "
           + "make one with 'switchyard run --output \(folder)'")
@@ -59,24 +56,29 @@ public struct InterruptedRun: Sendable {
         + "make the run again in another folder")
   }
 
-  /// - Throws: ``HarnessError`` for a trial that is not the plan's.
-  private static func readTrials(_ plan: Plan, _ folder: String) throws(HarnessError) -> ([Trial], [String]) {
+  /// - Throws: ``HarnessError`` for a trial that cannot be read or is not the plan's: whoever knows why may still have
+  ///   the right one.
+  private static func readTrials(_ plan: Plan, _ folder: String) throws(HarnessError) -> [Trial] {
     let root = "\(folder)/\(RunFiles.trialsName)"
+    func refuse(_ number: Int, _ why: String) -> HarnessError {
+      .usage(
+        "trial \(number) of '\(folder)' \(why): put the right file back, or remove \(root)/\(number) to have it run again"
+      )
+    }
     var finished: [Trial] = []
-    var remarks: [String] = []
     for planned in plan.trials {
       let found: Trial?
       do throws(ResultError) {
         found = try RunFiles.readTrial(from: "\(root)/\(planned.number)")
       } catch {
-        remarks.append("trial \(planned.number) is run again, since its file cannot be read: \(error)")
-        continue
+        throw refuse(planned.number, "cannot be read (\(error))")
       }
       guard let trial = found else { continue }
       guard trial.isPlanned(as: planned, in: plan) else {
-        throw .usage(
-          "\(root)/\(planned.number) holds another trial than number \(planned.number) of the plan (\(planned.case), "
-            + "\(planned.model), round \(planned.round)): put the right one back, or remove that folder to have it run")
+        throw refuse(
+          planned.number,
+          "is \(trial.case), \(trial.model), round \(trial.round), seed \(trial.seed), where its plan has "
+            + "\(planned.case), \(planned.model), round \(planned.round), seed \(planned.seed)")
       }
       finished.append(trial)
     }
@@ -84,7 +86,7 @@ public struct InterruptedRun: Sendable {
     for name in entries(of: root) ?? [] where Int(name) != nil && !numbers.contains(name) {
       throw .usage("\(root)/\(name) is not of this run, whose plan has \(plan.trials.count) trials: remove it")
     }
-    return (finished, remarks)
+    return finished
   }
 
   /// Nothing is left to run or to write.
@@ -100,6 +102,7 @@ public struct InterruptedRun: Sendable {
   mutating func enterResumption(on environment: RunEnvironment) {
     let known = stored.environment.warnings
     stored.environment.warnings += environment.warnings.filter { !known.contains($0) }
+      .map { "When it was resumed at \(environment.startedAt): \($0)" }
     stored.resumptions.append(Resumption(startedAt: environment.startedAt, finishedTrials: finished.count))
   }
 

@@ -32,7 +32,7 @@ public enum RunFolder {
   }
 
   /// What shows that a run was begun there. One that was killed before its plan was written has left nothing to keep.
-  private static func trace(in path: String) -> String? {
+  static func trace(in path: String) -> String? {
     if FileManager.default.fileExists(atPath: "\(path)/\(RunFiles.runName)") { return RunFiles.runName }
     let trials = entries(of: "\(path)/\(RunFiles.trialsName)") ?? []
     return trials.contains { !$0.hasSuffix(RunFiles.partialSuffix) } ? RunFiles.trialsName : nil

@@ -183,7 +183,7 @@ public enum RunFiles {
     let remedy =
       switch code {
       case ENOENT: verb == "read" ? "is this a run's folder?" : "create its folder first"
-      case ENOSPC, EDQUOT: "free some space, or choose another --output"
+      case ENOSPC, EDQUOT: "free some space, or choose another folder"
       case EACCES, EPERM, EROFS: "check its permissions, or choose another folder"
       default: "check the path"
       }

@@ -27,7 +27,6 @@ extension RunWorkloads {
     try run.check(environment, processors, executables)
     let entries = try await ModelCatalogue(executables, guests: run.guests).describe(executables)
     let rows = try ModelCatalogue.rows(entries, named: run.rows)
-    for remark in run.remarks { complain(remark) }
     processors.confineHarness()
     return RunExecution(
       run, on: environment, rows: rows,

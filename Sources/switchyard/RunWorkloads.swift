@@ -100,7 +100,7 @@ struct RunWorkloads: AsyncParsableCommand {
       display.end()
     } catch {
       display.end()
-      throw error
+      throw error.then("what was finished is kept: go on with 'switchyard run --resume \(execution.folder)'")
     }
     try conclude(completion, execution.folder)
   }
