@@ -13,7 +13,8 @@ import Workloads
 
 @Suite struct KillTests {
   /// Twenty kills, in two runs side by side so that they wait together.
-  @Test(arguments: [1, 2] as [UInt64]) func `a run that is killed ten times and resumed each time loses and doubles nothing`(
+  @Test(arguments: [1, 2] as [UInt64])
+  func `a run that is killed ten times and resumed each time loses and doubles nothing`(
     seed: UInt64
   ) async throws {
     let installation = try installed(["honest", "other"])
