@@ -34,6 +34,7 @@ public struct InterruptedRun: Sendable {
         "'\(folder)' is complete: all \(finished.count) trials of its plan are there; "
           + "print it with 'switchyard report \(folder)', or make another run in another folder")
     }
+    stored.plan.restoreForm()
   }
 
   private static func checkForPlan(_ folder: String) throws(HarnessError) {
@@ -44,8 +45,8 @@ public struct InterruptedRun: Sendable {
     guard isFolder.boolValue else {
       throw .usage("'\(folder)' is a file: --resume takes the folder of an interrupted run")
     }
+    if RunFolder.holdsPlan(folder) { return }
     let plan = "\(RunFiles.trialsName)/\(RunFiles.planName)"
-    if access("\(folder)/\(plan)", F_OK) == 0 { return }
     guard RunFolder.trace(in: folder) != nil else {
       throw .usage(
         "'\(folder)' is no run: it has no \(plan), so that no trial was begun; "
@@ -122,8 +123,20 @@ public struct InterruptedRun: Sendable {
   }
 }
 
+extension Plan {
+  /// JSON does not tell 2000 from 2000.0: gives parameters the contract's own form again, which a new plan has.
+  fileprivate mutating func restoreForm() {
+    for index in cases.indices {
+      guard let workload = try? Workload.named(cases[index].workload),
+        let values = try? workload.values(cases[index].parameters)
+      else { continue }
+      cases[index].parameters = values
+    }
+  }
+}
+
 extension Trial {
-  /// Whether this is that trial of the plan.
+  /// Whether this is that trial of the plan, both as they were read.
   fileprivate func isPlanned(as planned: PlannedTrial, in plan: Plan) -> Bool {
     let own = PlannedTrial(
       number: number, round: round, case: `case`, model: model, variant: variant, seed: seed)

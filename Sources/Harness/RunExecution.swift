@@ -151,10 +151,8 @@ public struct RunExecution: Sendable {
     async throws(HarnessError) -> Trial?
   {
     let (row, plannedCase, workload) = parts(of: planned)
-    // A plan that was read from disk has 2000 where the contract has 2000.0: JSON does not tell them apart.
-    let parameters = (try? workload.values(plannedCase.parameters)) ?? plannedCase.parameters
     let order = TrialOrder(
-      model: row.program, variant: row.variant, workload: workload, parameters: parameters,
+      model: row.program, variant: row.variant, workload: workload, parameters: plannedCase.parameters,
       seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
       iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
     let startedAt = timestamp()

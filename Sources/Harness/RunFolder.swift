@@ -1,6 +1,7 @@
 // Where a run is kept.
 
 import Foundation
+import Glibc
 import ResultFormat
 
 public enum RunFolder {
@@ -29,6 +30,11 @@ public enum RunFolder {
       }
     }
     try makeFolder(path)
+  }
+
+  /// Whether a run was begun there that can be gone on with.
+  public static func holdsPlan(_ path: String) -> Bool {
+    access("\(path)/\(RunFiles.trialsName)/\(RunFiles.planName)", F_OK) == 0
   }
 
   /// What shows that a run was begun there. One that was killed before its plan was written has left nothing to keep.

@@ -1,6 +1,5 @@
 // switchyard run --resume: the rest of a run that was cut short.
 
-import ArgumentParser
 import Harness
 import ResultFormat
 
@@ -8,7 +7,8 @@ extension RunWorkloads {
   /// What was typed beside `--resume` and would change the plan.
   var flagsOfANewRun: [String] {
     let flags: [(String, Bool)] = [
-      ("a workload", !subjects.isEmpty), ("--model", !models.models.isEmpty), ("--guest", !models.guests.isEmpty),
+      ("'\(subjects.first ?? "")'", !subjects.isEmpty), ("--model", !models.models.isEmpty),
+      ("--guest", !models.guests.isEmpty),
       ("--preset", preset != nil), ("--rounds", rounds != nil), ("--seed", seed != nil), ("--set", !changes.isEmpty),
       ("--window", window != nil), ("--warm-up", warmUp != nil), ("--output", output != nil), ("--label", label != nil),
       ("--until", until != nil), ("--max-time", maxTime != nil),
