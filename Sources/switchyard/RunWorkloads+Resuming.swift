@@ -18,8 +18,8 @@ extension RunWorkloads {
 
   /// The rest of the run in that folder.
   /// - Throws: ``HarnessError`` if it cannot be gone on with here.
-  func resumed(_ folder: String, _ executables: Executables, _ interruption: Interruption)
-    async throws(HarnessError) -> RunExecution
+  func resumed(_ folder: String, _ executables: Executables, _ interruption: Interruption) async throws
+    -> RunExecution
   {
     let run = try InterruptedRun(folder)
     let processors = ProcessorSets(available: ProcessorSets.available())

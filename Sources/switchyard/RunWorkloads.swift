@@ -107,9 +107,7 @@ struct RunWorkloads: AsyncParsableCommand {
   }
 
   /// A new run, with its folder.
-  private func begun(_ executables: Executables, _ interruption: Interruption) async throws(HarnessError)
-    -> RunExecution
-  {
+  private func begun(_ executables: Executables, _ interruption: Interruption) async throws -> RunExecution {
     let cases = try selectCases()
     if let until { _ = try PrecisionGoal(until: until, within: maxTime, firstRounds: 0) }
     let rows = try await models.rows(executables)
