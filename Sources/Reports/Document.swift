@@ -44,7 +44,7 @@ extension Document {
       alarms.append(
         "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
     }
-    notices = [Self.notice(plan)]
+    notices = [Self.notice(plan)] + Self.history(run)
     let failed = run.trials.count { $0.state != .ok && $0.state != .unsupported }
     if failed > 0 {
       notices.append(

@@ -15,14 +15,23 @@ public struct Run: Sendable, Codable, Hashable {
   public var schemaVersion: Int
   public var environment: RunEnvironment
   public var plan: Plan
-  /// In the order in which they were run. Shorter than `plan.trials` if the run was interrupted.
+  /// In the order of the plan, in which they were run. Shorter than `plan.trials` if the run was interrupted.
   public var trials: [Trial]
+  /// Where the plan has a precision to reach: what came of it, once no more rounds are added.
+  public var precision: PrecisionOutcome?
+  /// The times that the run was interrupted and gone on with; nil if it never was.
+  public var resumptions: [Resumption]?
 
-  public init(environment: RunEnvironment, plan: Plan, trials: [Trial]) {
+  public init(
+    environment: RunEnvironment, plan: Plan, trials: [Trial], precision: PrecisionOutcome? = nil,
+    resumptions: [Resumption]? = nil
+  ) {
     self.schemaVersion = currentSchemaVersion
     self.environment = environment
     self.plan = plan
     self.trials = trials
+    self.precision = precision
+    self.resumptions = resumptions
   }
 
   /// Element by element, so that an error says which.
@@ -32,10 +41,14 @@ public struct Run: Sendable, Codable, Hashable {
     environment = try container.decode(Placed<RunEnvironment>.self, forKey: .environment).value
     plan = try container.decode(Placed<Plan>.self, forKey: .plan).value
     trials = try container.decode([Placed<Trial>].self, forKey: .trials).map(\.value)
+    precision = try container.decodeIfPresent(Placed<PrecisionOutcome>.self, forKey: .precision)?.value
+    resumptions = try container.decodeIfPresent(Placed<[Resumption]>.self, forKey: .resumptions)?.value
   }
 
-  /// Whether every planned trial is there.
-  public var isComplete: Bool { trials.count == plan.trials.count }
+  /// Whether every planned trial is there, and no more rounds will be planned.
+  public var isComplete: Bool {
+    trials.count == plan.trials.count && (plan.precision == nil || precision != nil)
+  }
 }
 
 /// What was to be run, fixed before the first trial.
@@ -56,10 +69,12 @@ public struct Plan: Sendable, Codable, Hashable {
   public var cases: [PlannedCase]
   /// In the order in which they are run.
   public var trials: [PlannedTrial]
+  /// Rounds are added until it is reached; nil where their number was fixed beforehand.
+  public var precision: PrecisionGoal?
 
   public init(
     preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],
-    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial]
+    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial], precision: PrecisionGoal? = nil
   ) {
     self.preset = preset
     self.seed = seed
@@ -70,6 +85,7 @@ public struct Plan: Sendable, Codable, Hashable {
     self.models = models
     self.cases = cases
     self.trials = trials
+    self.precision = precision
   }
 }
 

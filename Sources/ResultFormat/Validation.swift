@@ -38,6 +38,7 @@ struct Validation {
     check(run.environment)
     check(run.plan)
     check(run.trials, against: run.plan, on: run.environment)
+    checkHistory(run)
   }
 
   // MARK: - Environment

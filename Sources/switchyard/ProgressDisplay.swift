@@ -14,9 +14,12 @@ final class ProgressDisplay: Sendable {
     isTerminal = isatty(STDERR_FILENO) == 1
   }
 
-  func show(_ event: RunExecution.Event) {
+  /// - Parameter skipped: trials of a plan that take no time.
+  func show(_ event: RunExecution.Event, skipping skipped: (Plan) -> Set<Int>) {
     let now = Self.now
     switch event {
+    case .extended(let plan):
+      progress.withLock { $0.extend(plan, skipping: skipped(plan)) }
     case .starting(let trial):
       let line = progress.withLock { progress in
         progress.start(trial, at: now)

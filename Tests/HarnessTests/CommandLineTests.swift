@@ -22,6 +22,30 @@ import Workloads
       ["run", "--anyway", "--output", "/proc/version"],
       "switchyard: '/proc/version' is a file: --output takes a folder\n"
     ),
+    (
+      ["run", "--resume", "/nowhere"],
+      "switchyard: '/nowhere' does not exist: --resume takes the folder of an interrupted run\n"
+    ),
+    (
+      ["run", "--resume", "r", "--preset", "quick", "--seed", "1"],
+      "Error: --resume r goes on with the plan of that run: leave --preset out, or make another run without --resume\n"
+    ),
+    (
+      ["run", "fan-out", "--resume", "r"], "Error: --resume r goes on with the plan of that run: leave 'fan-out' out, "
+    ),
+    (
+      ["run", "--resume", "r", "--until", "2%"],
+      "Error: --resume r goes on with the plan of that run: leave --until out, "
+    ),
+    (["run", "--until", "2"], "switchyard: '2' is no width: expected 0.01% to 100%, as in --until 2%\n"),
+    (["run", "--until", "2%", "--max-time", "30"], "switchyard: '30' is no time: expected 1s to 168h, "),
+    (
+      ["run", "--max-time", "30m"], "Error: --max-time 30m bounds --until: give both, as in --until 2% --max-time 30m\n"
+    ),
+    (
+      ["run", "fan-out/fixed-rate", "--anyway", "--until", "2%", "--max-time", "9s"],
+      "switchyard: '9s' is too short: the rounds that are run in any case take about 23 s; give more time, "
+    ),
     (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
     (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
@@ -162,6 +186,29 @@ import Workloads
     #expect(valid.output == "\(folder) is valid: 2 trials (complete), schema 2\n")
     let json = try await installation.switchyard("report", folder, "--format", "json")
     #expect(json.status == .exited(0))
+  }
+
+  @Test func `a run that adds rounds says until when, and at its end what was not reached`() async throws {
+    let installation = try installed(["honest"])
+    let folder = "\(installation.folder)/run"
+    let outcome = try await installation.switchyard(
+      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--anyway", "--until", "100%",
+      "--max-time",
+      "1m", "--output", folder)
+    #expect(outcome.status == .exited(0), "\(outcome.error)")
+    #expect(
+      outcome.error.contains("rounds are added until every headline's interval is within ±100 %, for at most 1 min\n"))
+    // 20 samples have no p99, so that one of the two headlines has no value however many rounds there are.
+    let run = try RunFiles.readRun(from: folder)
+    #expect(run.plan.rounds >= 5)
+    #expect(run.precision?.unreached.contains { $0.metric == "addedLatency" } == true)
+    #expect(outcome.error.contains("after \(run.plan.rounds) rounds "))
+    #expect(outcome.error.contains(" of 2 headline figures are not within ±100 %: \(folder)/report.md says which\n"))
+    let report = contents(of: "\(folder)/report.md") ?? ""
+    #expect(report.contains("NOT REACHED after \(run.plan.rounds) rounds by "))
+    #expect(report.contains("addedLatency of honest on fan-out/fixed-rate: no value in "))
+    let valid = try await installation.switchyard("validate", folder)
+    #expect(valid.output == "\(folder) is valid: \(run.trials.count) trials (complete), schema 2\n", "\(valid.error)")
   }
 
   @Test func `a failed trial ends the run with status 1 and its reason on standard error`() async throws {
