@@ -26,16 +26,21 @@ public struct CheckRunner: Sendable {
   let deadlines: TrialOrder.Deadlines
   let iterationsPerMillisecond: Int?
 
-  /// - Parameter patience: how long a model may make no progress. Checks are small: what takes seconds is stuck.
+  /// How long a model may make no progress: checks are small, and on a machine that is not busy what takes seconds is
+  /// stuck.
+  public static let patience: Duration = .seconds(3)
+
+  /// - Parameter patience: how long a model may make no progress. All other deadlines stretch with it.
   public init(
-    runner: TrialRunner, processors: ProcessorSets, patience: Duration = .seconds(3),
+    runner: TrialRunner, processors: ProcessorSets, patience: Duration = CheckRunner.patience,
     iterationsPerMillisecond: Int? = nil
   ) {
     self.runner = runner
     self.processors = processors
+    func stretched(_ seconds: Double) -> Duration { .seconds(seconds) * max(1, patience / Self.patience) }
     deadlines = TrialOrder.Deadlines(
-      rig: .seconds(10), ready: .seconds(10), edge: .seconds(5), patience: patience, load: .seconds(30),
-      work: patience * 3, drain: .seconds(12), exit: .seconds(10))
+      rig: stretched(10), ready: stretched(10), edge: stretched(5), patience: patience, load: stretched(30),
+      work: patience * 3, drain: stretched(12), exit: stretched(10))
     self.iterationsPerMillisecond = iterationsPerMillisecond
   }
 

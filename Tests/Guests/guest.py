@@ -11,6 +11,7 @@ runs.
 
 import asyncio
 import collections
+import faulthandler
 import json
 import os
 import resource
@@ -178,6 +179,7 @@ class ClaimsMore(InProcess):
 
 
 async def crash_on_error(work):
+    """An error ends the process at once: asyncio would wait first for the thread that reads standard input."""
     try:
         await work
     except Exception:
@@ -233,4 +235,5 @@ def main(good, *broken):
     if issubclass(good, InProcess):
         broken += tuple(type(breach.__name__, (breach, good), {}) for breach in (LeavesOutCount, ClaimsMore))
     chosen = {kebab_case(guest.__name__): guest for guest in broken}.get(os.path.basename(sys.argv[0]), good)
-    asyncio.run(converse(chosen))
+    faulthandler.dump_traceback_later(10)  # who is stuck says where: checks keep standard error
+    asyncio.run(crash_on_error(converse(chosen)))

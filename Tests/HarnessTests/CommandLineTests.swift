@@ -20,6 +20,7 @@ import Workloads
     (["run", "--model", "nobody"], "switchyard: 'nobody' is not a model: there is honest\n"),
     (["run", "--output", "/proc/version"], "switchyard: '/proc/version' is a file: --output takes a folder\n"),
     (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
+    (["check", "--patience", "0"], "Error: '0.0' is no patience: expected 0.1 to 3600 seconds\n"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
     (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["report", "/nowhere"], "switchyard: cannot read /nowhere/run.json: No such file or directory"),
