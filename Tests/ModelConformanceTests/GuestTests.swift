@@ -53,7 +53,7 @@ extension Conformance {
       let run = folder.path + "/run"
       let guests = BrokenGuest.all.filter { $0.workload == "fan-out" }
       let arguments =
-        ["run", "fan-out/closed", "--rounds", "1", "--window", "0.5", "--warm-up", "0.1", "--output", run]
+        ["run", "fan-out/closed", "--rounds", "1", "--window", "1.5", "--warm-up", "0.1", "--output", run]
         + ["--set", "connections=8", "--set", "backendConnections=64"]
         + guests.flatMap { ["--guest", $0.argument, "--model", $0.name] }
       let call = try await Switchyard.start(arguments).end(within: .seconds(600))
