@@ -53,7 +53,8 @@ extension TrialOrder {
     parameters["state"] = .integer(state)
     return TrialOrder(
       model: model, workload: .counting, parameters: parameters, seed: 1, warmUp: .milliseconds(20),
-      window: .milliseconds(150), iterationsPerMillisecond: 123_456, processors: ProcessorSets(available: []))
+      window: .milliseconds(150), iterationsPerMillisecond: 123_456, processors: ProcessorSets(available: []),
+      deadlines: .generous)
   }
 }
 
