@@ -77,6 +77,8 @@ extension Trial where Load: ~Copyable {
       if plan.operations != nil ? nextIntended == nil : now >= endNanoseconds {
         phase = .draining
         giveUpNanoseconds = now + plan.patienceNanoseconds
+        // Where all has been answered already, no event would tell.
+        return try advancePhase()
       } else if clients.established == 0 || isStuck() {
         drained()
       }

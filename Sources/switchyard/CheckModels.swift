@@ -15,8 +15,20 @@ struct CheckModels: AsyncParsableCommand {
 
   @OptionGroup var models: ModelOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a model may make no progress before it counts as hung; a busy machine wants more.",
+      valueName: "seconds"))
+  var patience: Double = CheckRunner.patience / .seconds(1)
+
   @Flag(help: "Print JSON.")
   var json = false
+
+  func validate() throws {
+    if !(0.1...3600).contains(patience) {
+      throw ValidationError("'\(patience)' is no patience: expected 0.1 to 3600 seconds")
+    }
+  }
 
   func run() async throws {
     let interruption = Interruption()
@@ -28,6 +40,7 @@ struct CheckModels: AsyncParsableCommand {
     processors.confineHarness()
     let runner = CheckRunner(
       runner: TrialRunner(executables: executables, interruption: interruption), processors: processors,
+      patience: .seconds(patience),
       iterationsPerMillisecond: Calibration.iterationsPerMillisecond(readings: 5, milliseconds: 5))
     let results = try await runner.run(rows, workloads) { if !json { show($0) } }
     guard let results else {
@@ -38,6 +51,10 @@ struct CheckModels: AsyncParsableCommand {
     let failures = results.count { !$0.isAcceptable }
     if failures > 0 {
       complain("\(failures) of \(results.count) checks failed")
+      let timeouts = results.count { $0.state == .timeout }
+      if timeouts > 0 {
+        complain("\(timeouts) of them by a timeout: if this machine is busy, give more than --patience \(patience)")
+      }
       throw ExitCode(Status.failed)
     }
   }

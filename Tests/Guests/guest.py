@@ -178,6 +178,7 @@ class ClaimsMore(InProcess):
 
 
 async def crash_on_error(work):
+    """An error ends the process at once: asyncio would wait first for the thread that reads standard input."""
     try:
         await work
     except Exception:
@@ -224,6 +225,12 @@ async def converse(implementation):
         await finish()
 
 
+def tell_where():
+    """Who is stuck says where, on the standard error that checks keep."""
+    for frame in sys._current_frames().values():
+        traceback.print_stack(frame)
+
+
 def kebab_case(name):
     return "".join("-" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("-")
 
@@ -233,4 +240,7 @@ def main(good, *broken):
     if issubclass(good, InProcess):
         broken += tuple(type(breach.__name__, (breach, good), {}) for breach in (LeavesOutCount, ClaimsMore))
     chosen = {kebab_case(guest.__name__): guest for guest in broken}.get(os.path.basename(sys.argv[0]), good)
-    asyncio.run(converse(chosen))
+    watch = threading.Timer(60, tell_where)
+    watch.daemon = True
+    watch.start()
+    asyncio.run(crash_on_error(converse(chosen)))

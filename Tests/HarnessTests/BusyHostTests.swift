@@ -1,6 +1,7 @@
 // A host that is kept busy, as `switchyard run` meets it.
 
 import Foundation
+import Glibc
 import Subprocess
 import Testing
 
@@ -13,10 +14,11 @@ import Testing
     // It gives way to everything else, so that other tests go on; and it ends by itself should this process be killed.
     let spinner = Foundation.Process()
     spinner.executableURL = URL(filePath: "/usr/bin/env")
-    spinner.arguments = ["timeout", "60", "nice", "-n", "19", "sh", "-c", "while :; do :; done"]
+    let spin = "import os, time\nos.nice(19)\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    spinner.arguments = ["python3", "-c", spin]
     try spinner.run()
     defer {
-      spinner.terminate()
+      kill(spinner.processIdentifier, SIGKILL)
       spinner.waitUntilExit()
     }
     let outcome = try await installation.switchyard("run", "fan-out/fixed-rate", "--output", folder)

@@ -47,6 +47,7 @@ import Workloads
       "switchyard: '9s' is too short: the rounds that are run in any case take about 23 s; give more time, "
     ),
     (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
+    (["check", "--patience", "0"], "Error: '0.0' is no patience: expected 0.1 to 3600 seconds\n"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
     (["describe", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["report", "/nowhere"], "switchyard: cannot read /nowhere/run.json: No such file or directory"),

@@ -64,8 +64,15 @@ extension TrialOrder {
   static func quick(_ model: ModelProgram, window: Duration = .milliseconds(150)) -> TrialOrder {
     TrialOrder(
       model: model, workload: .fanOut, parameters: Workload.fanOut.defaults, seed: 1, warmUp: .zero, window: window,
-      processors: ProcessorSets(available: []))
+      processors: ProcessorSets(available: []), deadlines: .generous)
   }
+}
+
+extension TrialOrder.Deadlines {
+  /// Longer than any host takes the processors away. What is meant to hang shortens the wait that it hangs in.
+  static let generous = Self(
+    rig: .seconds(120), ready: .seconds(120), edge: .seconds(120), patience: .seconds(120), load: .seconds(120),
+    work: .seconds(120), drain: .seconds(120), exit: .seconds(120))
 }
 
 /// Plays its part and counts 20 requests.

@@ -183,6 +183,11 @@ import Testing
     #expect(results["counting/check-gated"]?.findings.map(\.rule) == ["gate"])
   }
 
+  @Test func `a window in which the host gave no time is followed by a long one`() async throws {
+    let results = try await check("loses-its-processors")
+    #expect(results.mapValues(\.state) == ["counting/check-plain": .ok, "counting/check-gated": .ok])
+  }
+
   @Test func `fewer operations than the check asks for are a finding`() async throws {
     let results = try await check("counts-one-operation")
     let plain = try #require(results["counting/check-plain"])

@@ -11,13 +11,9 @@ extension Conformance {
     func `the Python guest, written from PROTOCOL.md alone, passes every check`(workload: String) async throws {
       let file = workload == "fan-out" ? "fan_out_guest.py" : workload.replacing("-", with: "_") + ".py"
       let guests = ["python=" + Switchyard.guest(file)]
-      var results = try await Verdict.check(workload, rows: ["python"], guests: guests)
-      if results.contains(where: { $0.state == "timeout" }) {
-        // As below: a machine that is busy may be what was too slow.
-        results = try await Verdict.check(workload, rows: ["python"], guests: guests)
-      }
+      let results = try await Verdict.check(workload, rows: ["python"], guests: guests)
       #expect(results.count == (try Workload.named(workload).checks.count))
-      for result in results { #expect(result.state == "ok", "\(result)") }
+      for result in results { #expect(result.state == "ok", "\(result.lastWords)") }
     }
 
     @Test(arguments: Workload.all.map(\.name))
@@ -34,15 +30,13 @@ extension Conformance {
     func `a guest that breaks a rule fails the checks, and the rule is named with counts`(guest: BrokenGuest)
       async throws
     {
-      var results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
-      if !guest.statesInCheck.contains("timeout") && results.contains(where: { $0.state == "timeout" }) {
-        // That may be the machine's doing, which is busy: asked once more, it has to say what is wrong.
-        results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
-      }
+      let results = try await Verdict.check(
+        guest.workload, rows: [guest.name], guests: [guest.argument],
+        patience: guest.statesInCheck.contains("timeout") ? .usual : .generous)
       let failures = results.filter { $0.state != "ok" }
       #expect(failures.contains { $0.findings.contains { $0.rule == guest.rule } }, "\(results)")
       for result in failures {
-        #expect(guest.statesInCheck.contains(result.state), "\(result)")
+        #expect(guest.statesInCheck.contains(result.state), "\(result.lastWords)")
         #expect(result.findings.allSatisfy { result.reason?.contains($0.rule) == true }, "\(result)")
         for finding in result.findings where finding.rule == guest.rule && result.state == "wrong" {
           let hasCount = finding.message.contains(where: \.isNumber) || finding.message.contains("lacks")
@@ -59,7 +53,7 @@ extension Conformance {
       let run = folder.path + "/run"
       let guests = BrokenGuest.all.filter { $0.workload == "fan-out" }
       let arguments =
-        ["run", "fan-out/closed", "--anyway", "--rounds", "1", "--window", "0.5", "--warm-up", "0.1", "--output", run]
+        ["run", "fan-out/closed", "--anyway", "--rounds", "1", "--window", "1.5", "--warm-up", "0.1", "--output", run]
         + ["--set", "connections=8", "--set", "backendConnections=64"]
         + guests.flatMap { ["--guest", $0.argument, "--model", $0.name] }
       let call = try await Switchyard.start(arguments).end(within: .seconds(600))

@@ -15,13 +15,30 @@ struct Verdict: Decodable {
   let state: String
   let reason: String?
   let findings: [Finding]
+  /// Where a failed one's standard error is kept.
+  let standardError: String?
+
+  /// The end of its standard error: a guest that is stuck prints where.
+  var lastWords: String {
+    let text = standardError.flatMap { try? String(contentsOfFile: $0, encoding: .utf8) } ?? ""
+    return "\(self)\n\(text.suffix(4_000))"
+  }
+
+  enum Patience {
+    case usual, generous
+    var arguments: [String] { self == .usual ? [] : ["--patience", "30"] }
+  }
 
   /// Checks these rows; the exit status must agree with what is said.
   /// - Parameter rows: as after `--model`.
   /// - Parameter guests: as after `--guest`.
-  static func check(_ workload: String, rows: [String], guests: [String] = []) async throws -> [Verdict] {
-    let arguments = guests.flatMap { ["--guest", $0] } + rows.flatMap { ["--model", $0] }
-    let call = try await Switchyard.start(["check", workload, "--json"] + arguments).end(within: .seconds(180))
+  /// - Parameter patience: usual where a hang is expected. Elsewhere time decides nothing: a host that takes the
+  ///   processors away for seconds must not fail a guest that does its work.
+  static func check(
+    _ workload: String, rows: [String], guests: [String] = [], patience: Patience = .generous
+  ) async throws -> [Verdict] {
+    let arguments = guests.flatMap { ["--guest", $0] } + rows.flatMap { ["--model", $0] } + patience.arguments
+    let call = try await Switchyard.start(["check", workload, "--json"] + arguments).end(within: .seconds(600))
     let verdicts: [Verdict]
     do {
       verdicts = try JSONDecoder().decode([Verdict].self, from: Data(call.output.utf8))

@@ -241,7 +241,7 @@ struct BlockingMixTrialTests {
       (.neverAnswers, ["requestsUnanswered": 4]),
     ])
   func lost(fault: MixFault, expected: [String: Int]) throws {
-    let outcome = try mixTrial(fault, patienceMilliseconds: 400)
+    let outcome = try mixTrial(fault, patienceMilliseconds: fault == .neverAnswers ? 3_000 : generousMilliseconds)
     #expect(outcome.offences == expected)
     #expect(!outcome.result.isComplete)
   }

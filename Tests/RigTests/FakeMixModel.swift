@@ -145,7 +145,8 @@ struct MixOutcome {
 /// Runs a trial of a fake model against the rig. A millisecond is 1,000 iterations, so that burning costs nothing.
 func mixTrial(
   _ fault: MixFault = .none, _ changes: [String: ParameterValue] = [:], operations: Int? = 100, isGated: Bool = false,
-  windowMilliseconds: UInt64 = 0, patienceMilliseconds: UInt64 = 2_000, workers: Int? = 1, speed: Int? = 1_000
+  windowMilliseconds: UInt64 = 0, patienceMilliseconds: UInt64 = generousMilliseconds, workers: Int? = 1,
+  speed: Int? = 1_000
 ) throws -> MixOutcome {
   let base: [String: ParameterValue] = [
     "connections": .integer(4), "hogShare": .number(20), "offeredLoad": .number(1),

@@ -58,7 +58,7 @@ struct HonestTrialTests {
       [
         "load": .text("bursts"), "burst": .integer(20), "rate": .number(1_000), "connections": .integer(1),
         "serviceTime": .text("fixed(10ms)"),
-      ], operations: 20, patienceMilliseconds: 5_000)
+      ], operations: 20)
     #expect(outcome.offences == [:])
     #expect(outcome.result.latencies["all"]!.last![0] >= 199_000_000)
     #expect(outcome.result.latencies["all"]!.first![0] >= 10_000_000)
@@ -69,14 +69,14 @@ struct HonestTrialTests {
   @Test("frames larger than a socket buffer are put together on both sides")
   func large() throws {
     let outcome = try trial(
-      .none, ["requestBytes": .integer(65_536), "replyBytes": .integer(65_536)], patienceMilliseconds: 5_000)
+      .none, ["requestBytes": .integer(65_536), "replyBytes": .integer(65_536)])
     #expect(outcome.offences == [:])
     #expect(outcome.count(.requestsAnswered) == 40)
   }
 
   @Test("frames that arrive byte by byte are put together")
   func byteByByte() throws {
-    let outcome = try trial(.writesByteByByte, operations: 10, patienceMilliseconds: 5_000)
+    let outcome = try trial(.writesByteByByte, operations: 10)
     #expect(outcome.offences == [:])
     #expect(outcome.count(.requestsAnswered) == 10)
   }
@@ -125,7 +125,7 @@ struct FaultyTrialTests {
 
   @Test("sub-requests that overlap on a connection are counted, and still answered in order")
   func overlaps() throws {
-    let outcome = try trial(.overlapsSubRequests, ["serviceTime": .text("fixed(5ms)")], patienceMilliseconds: 2_000)
+    let outcome = try trial(.overlapsSubRequests, ["serviceTime": .text("fixed(5ms)")])
     #expect(outcome.offences == ["subRequestsOverlapping": 8])
     #expect(outcome.count(.requestsAnswered) == 40)
   }
@@ -139,7 +139,7 @@ struct FaultyTrialTests {
 
   @Test("gated: children that run one after another are released after patience, and counted")
   func stuckGate() throws {
-    let outcome = try trial(.oneChildAtATime, isGated: true)
+    let outcome = try trial(.oneChildAtATime, isGated: true, patienceMilliseconds: 3_000)
     #expect(outcome.offences == ["gatesStuck": 4])
     #expect(outcome.count(.gateReached) == 1)
     #expect(outcome.count(.requestsAnswered) == 40)
@@ -180,7 +180,8 @@ struct FaultyTrialTests {
 
   @Test("a model that stops answering is given up after patience, long before the load would end")
   func stopsAnswering() throws {
-    let outcome = try trial(.neverAnswers, operations: nil, warmUpMilliseconds: 0, windowMilliseconds: 60_000)
+    let outcome = try trial(
+      .neverAnswers, operations: nil, warmUpMilliseconds: 0, windowMilliseconds: 60_000, patienceMilliseconds: 3_000)
     #expect(outcome.offences == ["requestsUnanswered": 4])
     #expect(!outcome.result.isComplete)
     #expect(outcome.result.windowCloseNanoseconds - outcome.result.windowOpenNanoseconds < 60_000_000_000)
@@ -189,7 +190,7 @@ struct FaultyTrialTests {
   @Test("a backend connection that is closed while a reply is due frees its place")
   func closesWhileOwed() throws {
     let outcome = try trial(
-      .closesBackendConnectionWhileOwed, ["serviceTime": .text("fixed(2ms)")], patienceMilliseconds: 2_000)
+      .closesBackendConnectionWhileOwed, ["serviceTime": .text("fixed(2ms)")])
     #expect(outcome.count(.requestsAnswered) == 40)
     #expect(outcome.count(.subRequestsRepeated) == 8)
     #expect(outcome.count(.backendConnectionsPeak) <= 32)
