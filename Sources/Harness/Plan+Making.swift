@@ -88,7 +88,8 @@ extension Plan {
       warmUpSeconds: request.warmUpSeconds, claims: request.preset.claims && !isCut, families: families,
       models: request.models, cases: cases,
       trials: order(
-        of: cases.map(\.name), models: request.models, seed: request.seed, rounds: max(1, request.rounds)))
+        of: cases.map(\.name), models: request.models, seed: request.seed, rounds: max(1, request.rounds)),
+      pairs: ClaimPair.all(among: request.models))
   }
 
   /// All trials of so many rounds. Those of fewer are the beginning of it.

@@ -16,6 +16,8 @@ struct MachineReport: Encodable {
     var isInProcess: Bool
     var isPaced: Bool
     var rows: [Row]
+    /// Absent where nothing can be resolved, as with too few rounds.
+    var resolution: Resolution?
     var failures: [String]
     var notes: [String]
   }
@@ -35,6 +37,7 @@ struct MachineReport: Encodable {
     var median: Double
     var minimum: Double
     var maximum: Double
+    /// Of the median, by the BCa bootstrap.
     var interval: [Double]?
     var intervalLevel: Double?
     /// Why there is no interval.
@@ -64,29 +67,34 @@ struct MachineReport: Encodable {
     var units: [Int]
     var rows: [Row]
   }
-  var schemaVersion = 2
+  /// 3: intervals are those of the median, claims and resolutions are there.
+  var schemaVersion = 3
   var preset: String
   var claims: Bool
   var isComplete: Bool
   var build: String
   var cases: [Case]
+  /// Empty where the plan claims nothing.
+  var families: [Family]
   var marginalMemory: [Marginal]
 
-  init(_ run: Run) {
+  /// - Parameter calibration: of the run's host, if there is one.
+  init(_ run: Run, calibration: HostResolution? = nil) {
     preset = run.plan.preset
     claims = run.plan.claims
     isComplete = run.isComplete
     build = run.environment.build
     marginalMemory = MarginalMemory.all(of: run).map(Marginal.init)
-    cases = run.plan.cases.map { planned in
-      let summary = CaseSummary(planned, of: run)
+    let summaries = run.plan.cases.map { CaseSummary($0, of: run, calibration: calibration) }
+    families = WorkloadClaims.all(of: run, summaries).map(Family.init)
+    cases = zip(run.plan.cases, summaries).map { planned, summary in
       return Case(
         name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
         workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
         isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
-        rows: summary.rows.map { Row($0, summary.metrics) },
+        rows: summary.rows.map { Row($0, summary.metrics) }, resolution: Resolution(summary.resolution, calibration),
         failures: summary.failures,
-        notes: summary.warnings + [summary.rigLateness, summary.hostNoise].compactMap { $0 })
+        notes: summary.notes(headlines: run.plan.headlines(of: planned.name)))
     }
   }
 
@@ -146,7 +154,7 @@ extension MachineReport.Figure {
     median = spread.median
     minimum = spread.minimum
     maximum = spread.maximum
-    switch spread.interval {
+    switch summary.interval {
     case .success(let found):
       interval = [found.low, found.high]
       intervalLevel = found.level

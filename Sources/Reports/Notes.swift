@@ -85,6 +85,11 @@ extension CaseSummary {
 }
 
 extension CaseSummary {
+  /// Everything that stands below its tables.
+  func notes(headlines: [String]) -> [String] {
+    warnings + [rigLateness].compactMap { $0 } + disturbances(headlines) + [hostNoise].compactMap { $0 }
+  }
+
   /// What the windows lost to others, the worst trial of each kind, also where that is little: a reader cannot know it
   /// otherwise. Nil for runs from before it was recorded.
   var hostNoise: String? {

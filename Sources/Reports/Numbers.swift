@@ -79,10 +79,22 @@ func grouped(_ value: Int) -> String {
   return text
 }
 
-/// A relative spread in whole percent, rounded up so that it is never understated.
-func percent(_ share: Double) -> String {
-  let percent = (share * 100 - 1e-9).rounded(.up)
-  return percent < 1_000 ? "±\(Int(max(0, percent)))%" : "±>999%"
+/// How far two ends lie from a figure, in whole percent of it and rounded up, so that it is never understated: `±2%`, or
+/// `−2/+5%` where they differ; empty for a figure of 0.
+func offsets(_ low: Double, _ high: Double, around value: Double) -> String {
+  guard value != 0 else { return "" }
+  func percent(_ distance: Double) -> String {
+    let percent = (distance / abs(value) * 100 - 1e-9).rounded(.up)
+    return percent < 1_000 ? "\(Int(max(0, percent)))" : ">999"
+  }
+  let (below, above) = (percent(value - low), percent(high - value))
+  return below == above ? "±\(below)%" : "−\(below)/+\(above)%"
+}
+
+/// A probability with four decimals at most.
+func probability(_ p: Double) -> String {
+  if p < 0.0001 { return "<0.0001" }
+  return p >= 0.9995 ? "1" : trimmed((p * 10_000).rounded() / 10_000)
 }
 
 /// `1 worker`, `3 rounds`.

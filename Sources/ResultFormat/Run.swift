@@ -63,8 +63,11 @@ public struct Plan: Sendable, Codable, Hashable {
   public private(set) var windowSeconds: Double?
   /// Whether reports may claim differences; else they are shown as indicative.
   public var claims: Bool
-  /// What the tests will be corrected for, declared before the first trial.
+  /// The headline metrics that are compared, declared before the first trial. Those of one workload, for all pairs, are
+  /// one family: the tests are corrected for them together.
   public var families: [ClaimFamily]
+  /// The rows that are compared on each of them; nil in runs from before pairs were declared.
+  public var pairs: [ClaimPair]?
   public var models: [PlannedModel]
   public var cases: [PlannedCase]
   /// In the order in which they are run.
@@ -74,7 +77,8 @@ public struct Plan: Sendable, Codable, Hashable {
 
   public init(
     preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],
-    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial], precision: PrecisionGoal? = nil
+    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial], pairs: [ClaimPair]? = nil,
+    precision: PrecisionGoal? = nil
   ) {
     self.preset = preset
     self.seed = seed
@@ -82,6 +86,7 @@ public struct Plan: Sendable, Codable, Hashable {
     self.warmUpSeconds = warmUpSeconds
     self.claims = claims
     self.families = families
+    self.pairs = pairs
     self.models = models
     self.cases = cases
     self.trials = trials
@@ -94,7 +99,7 @@ extension Plan {
   public func windowSeconds(of planned: PlannedCase) -> Double { planned.windowSeconds ?? windowSeconds ?? 0 }
 }
 
-/// A set of comparisons that are tested, and corrected, together: every pair of models on one headline metric.
+/// One headline metric of one case, on which the plan's pairs are compared: a part of its workload's family.
 public struct ClaimFamily: Sendable, Codable, Hashable {
   public var workload: String
   public var `case`: String

@@ -164,7 +164,7 @@ public enum RunFiles {
   }
 
   /// The names in a folder, `.` and `..` left out.
-  private static func list(_ path: String) throws(ResultError) -> [String] {
+  static func list(_ path: String) throws(ResultError) -> [String] {
     guard let stream = opendir(path) else { throw failure("read", path) }
     defer { closedir(stream) }
     var names: [String] = []

@@ -94,9 +94,7 @@ struct Validation {
     for (index, model) in plan.models.enumerated() where !rows.insert(Self.row(model.name, model.variant)).inserted {
       report("plan.models[\(index)]", "the model '\(Self.row(model.name, model.variant))' is there twice")
     }
-    for (index, family) in plan.families.enumerated() where !names.contains(family.case) {
-      report("plan.families[\(index)]", "its case '\(family.case)' is not one of the plan's")
-    }
+    checkClaims(plan)
 
     var numbers: Set<Int> = []
     var cells: Set<String> = []

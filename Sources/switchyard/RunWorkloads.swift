@@ -159,13 +159,16 @@ struct RunWorkloads: AsyncParsableCommand {
   /// Tables, files and the exit status.
   private func conclude(_ completion: RunExecution.Completion, _ folder: String) throws {
     let run = completion.run
+    let calibration = RunFiles.calibration(near: folder, of: run.environment)
     let text = render(
-      run, as: .terminal, colour: allowsColour(STDOUT_FILENO), width: terminalWidth(STDOUT_FILENO))
+      run, as: .terminal, calibration: calibration, colour: allowsColour(STDOUT_FILENO),
+      width: terminalWidth(STDOUT_FILENO))
     print(text, terminator: text.hasSuffix("\n") ? "" : "\n")
     for line in completion.selfTest.lines { print(line) }
     do {
       try RunFiles.writeText(
-        render(run, as: .markdown, colour: false, width: nil), to: "\(folder)/\(RunFiles.reportName)")
+        render(run, as: .markdown, calibration: calibration, colour: false, width: nil),
+        to: "\(folder)/\(RunFiles.reportName)")
     } catch {
       throw HarnessError.host(error.description)
     }

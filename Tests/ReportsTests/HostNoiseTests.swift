@@ -41,7 +41,7 @@ func quota() throws {
 func older() throws {
   #expect(try !notes { _ in }.contains { $0.contains("hypervisor") })
   var run = try fixture()
-  run.trials[0].warnings.append(.hostBusy)
+  for index in run.trials.indices { run.trials[index].warnings.append(.hostBusy) }
   let row = CaseSummary(run.plan.cases[0], of: run).rows[0]
   #expect(row.metrics["throughput"]?.standing != .claimed)
   #expect(row.metrics["latency.added.p50"]?.standing == .noClaim)
