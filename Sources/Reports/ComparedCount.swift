@@ -1,6 +1,6 @@
 // Counts per operation in both runs: allocations, switches, faults, system calls. Where the program alone determines
-// them they do not vary from round to round, and a test of ratios has nothing to work with; where the kernel's mood does,
-// they vary by more than any time. One rule holds for both, and it looks at the rounds of both runs:
+// them they do not vary from round to round, and a test of ratios has nothing to work with; where the kernel's mood
+// does, they vary by more than any time. One rule holds for both, and it looks at the rounds of both runs:
 //
 //   HEAD has more (or fewer) where the medians differ by more than the tolerance, which is the largest of
 //   - the range of BASE's rounds and the range of HEAD's (highest less lowest) together: no round of one run then lies

@@ -111,7 +111,7 @@ struct ComparedFigure: Sendable {
   private static func spoiler(_ base: ComparedSeries, _ head: ComparedSeries) -> String? {
     let sides = [(series: base, name: "BASE"), (series: head, name: "HEAD")]
     let empty = sides.filter { $0.series.values.isEmpty }
-    if !empty.isEmpty { return "no figure in \(empty.map(\.name).joined(separator: ", "))" }
+    if !empty.isEmpty { return "no figure in \(empty.map { $0.name }.joined(separator: ", "))" }
     for (series, name) in sides {
       if let index = series.values.firstIndex(where: { $0 <= 0 }) {
         return "no ratio: \(significant(series.values[index])) in round \(series.rounds[index]) of \(name)"

@@ -23,8 +23,8 @@ extension Comparison {
           : "Both were built from one revision: what differs is the tree, the host, or chance.")
     }
     sentences.append(
-      "Two runs have no rounds in common: what changed on the host between them stands in the ratios as well. To tell the "
-        + "two apart, measure both builds in one run, BASE's as guests (run --guest).")
+      "Two runs have no rounds in common: what changed on the host between them stands in the ratios as well. To tell "
+        + "the two apart, measure both builds in one run, BASE's as guests (run --guest).")
     let indicative = [base, head].filter { !$0.run.plan.claims }.map(\.name)
     if !indicative.isEmpty {
       sentences.append(
@@ -56,10 +56,15 @@ extension Comparison {
     let counts = workloads.flatMap(\.cases).flatMap(\.counts)
     func found(_ verdict: CountVerdict) -> Int { counts.count { $0.verdict == verdict } }
     let told = found(.more) + found(.fewer) + found(.same)
-    return "\(counted(figures.count, "claim")): \(claims { $0 == .faster }) faster, \(claims { $0 == .slower }) slower, "
-      + "\(claims { $0 == .noClaim || $0 == nil }) no claim, \(undecided) cannot tell. "
-      + "\(counted(counts.count, "count")) per operation: \(found(.fewer)) fewer, \(found(.more)) more, "
-      + "\(found(.same)) same, \(counts.count - told) cannot tell."
+    let ofClaims = [
+      "\(claims { $0 == .faster }) faster", "\(claims { $0 == .slower }) slower",
+      "\(claims { $0 == .noClaim || $0 == nil }) no claim", "\(undecided) cannot tell",
+    ].joined(separator: ", ")
+    let ofCounts = [
+      "\(found(.fewer)) fewer", "\(found(.more)) more", "\(found(.same)) same", "\(counts.count - told) cannot tell",
+    ].joined(separator: ", ")
+    return "\(counted(figures.count, "claim")): \(ofClaims). "
+      + "\(counted(counts.count, "count")) per operation: \(ofCounts)."
   }
 
   // MARK: - Tables
@@ -105,26 +110,26 @@ extension Comparison {
     let interval = figure.interval.map { "\(factor($0.low)) to \(factor($0.high))" }
     return [
       Cell(text: "\(oneLine(figure.row)), \(figure.headline.title)"), Cell(text: figure.words),
-      figure.test.map { Cell(text: factor($0.ratio)) } ?? .none, interval.map { Cell(text: $0) } ?? .none,
+      figure.test.map { Cell(text: factor($0.ratio)) } ?? Cell.none, interval.map { Cell(text: $0) } ?? Cell.none,
       value(figure.base), value(figure.head),
       Cell(text: "\(figure.base.values.count), \(figure.head.values.count)"),
-      figure.finds.map { Cell(text: percent($0 - 1)) } ?? .none,
-      figure.test.map { Cell(text: probability($0.p)) } ?? .none,
-      figure.test != nil && figure.spoiler == nil ? Cell(text: probability(figure.adjustedP)) : .none,
-      figure.test != nil ? Cell(text: probability(figure.check.p)) : .none,
+      figure.finds.map { Cell(text: percent($0 - 1)) } ?? Cell.none,
+      figure.test.map { Cell(text: probability($0.p)) } ?? Cell.none,
+      figure.test != nil && figure.spoiler == nil ? Cell(text: probability(figure.adjustedP)) : Cell.none,
+      figure.test != nil ? Cell(text: probability(figure.check.p)) : Cell.none,
     ]
   }
 
   private func counts(_ compared: ComparedCase) -> Table? {
     let kinds = StableCount.all.filter { kind in compared.counts.contains { $0.count.key == kind.key } }
     guard !kinds.isEmpty else { return nil }
-    let rows = compared.rows.map(\.head.name).compactMap { name -> [Cell]? in
+    let rows = compared.rows.map { $0.head.name }.compactMap { name -> [Cell]? in
       let own = compared.counts.filter { $0.row == name }
       guard let first = own.first else { return nil }
       return [Cell(text: oneLine(name)), Cell(text: "\(first.base.count), \(first.head.count)")]
         + kinds.map { kind in
           own.first { $0.count.key == kind.key }
-            .map { Cell(text: $0.words, spread: "±\(significant($0.tolerance))") } ?? .none
+            .map { Cell(text: $0.words, spread: "±\(significant($0.tolerance))") } ?? Cell.none
         }
     }
     return Table(
@@ -146,32 +151,6 @@ extension Comparison {
   }
 
   // MARK: - After the tables
-
-  private var legend: [String] {
-    let figures = workloads.flatMap(\.cases).flatMap(\.figures)
-    var legend = [
-      "ratio: HEAD / BASE, of geometric means; the interval is Student's t (Welch) on logarithms, not corrected, from "
-        + "\(Spread.roundsForInterval) rounds on.",
-      "BASE, HEAD: medians over the rounds that were ok, ± half of the interval, or of the range where there is none; n: "
-        + "the rounds of each.",
-      "verdict: faster or slower where the corrected test (p, Holm) rejects \"equal\" at \(trimmed(rule.level * 100)) %, "
-        + "by the metric's own direction: less is better of times, CPU and memory, more of throughput. no claim: it does "
-        + "not, though there were rounds enough to find a difference of \(trimmed((rule.smallestRatio - 1) * 100)) % with "
-        + "\(trimmed(rule.power * 100)) % power. cannot tell: there were not; needs: the rounds of each run that would do.",
-      "finds: the smallest difference that so many rounds with this spread find with \(trimmed(rule.power * 100)) % power, "
-        + "for a claim that stands alone in its family: what this comparison resolves.",
-      "p: \(RatioTest.Design.independentRuns), which decides; p, ranks: the exact rank-sum test, a check that never does. "
-        + "Neither is corrected.",
-      "counts: HEAD has MORE or fewer where the medians differ by more than ±: the ranges of both runs' rounds together, "
-        + "at least \(trimmed(CountRule.share * 100)) % and \(trimmed(CountRule.least)) per operation; from "
-        + "\(CountRule.rounds) rounds of each run on, or \(CountRule.roundsWhereSteady) where the ranges are within the "
-        + "rest.",
-    ]
-    let standings = figures.flatMap { [$0.base.standing, $0.head.standing] }
-    if standings.contains(.noClaim) { legend.append("~ carries no claim in its own run, for what a note says.") }
-    if standings.contains(.lowerBound) { legend.append("≥ lower bound, of which no ratio is claimed.") }
-    return legend
-  }
 
   /// What both have in common once, what they do not with both values.
   private var facts: [(String, String)] {

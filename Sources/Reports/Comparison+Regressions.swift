@@ -1,5 +1,5 @@
-// What a gate stops at: what the corrected test calls slower, a count that grew, and a model that no longer does what it
-// did. The last has no figures at all, and would pass every other gate.
+// What a gate stops at: what the corrected test calls slower, a count that grew, and a model that no longer does what
+// it did. The last has no figures at all, and would pass every other gate.
 
 import ResultFormat
 import Statistics
@@ -28,8 +28,8 @@ extension Comparison {
     compared.figures.compactMap { figure in
       guard figure.verdict == .slower, let worsening = figure.worsening, isEnough(worsening), let test = figure.test
       else { return nil }
-      return "\(oneLine(figure.row)) on \(compared.name): slower, \(figure.headline.title) is \(factor(test.ratio)) times "
-        + "that of BASE (\(test.design), p \(probability(figure.adjustedP)) after Holm's correction for "
+      return "\(oneLine(figure.row)) on \(compared.name): slower, \(figure.headline.title) is \(factor(test.ratio)) "
+        + "times that of BASE (\(test.design), p \(probability(figure.adjustedP)) after Holm's correction for "
         + "\(figure.familySize))"
     }
   }

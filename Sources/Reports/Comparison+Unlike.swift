@@ -54,7 +54,7 @@ struct Difference: Sendable, Hashable, Encodable, CustomStringConvertible {
     if let other = Difference("workload of \(head.name)", base.workload, head.workload) { return [other] }
     let parameters = (base: canonical(base), head: canonical(head))
     let names = Set(parameters.base.keys).union(parameters.head.keys).sorted()
-    let differences =
+    let differences: [Difference?] =
       [
         Difference(
           "window of \(head.name)", "\(trimmed(windows.base.windowSeconds(of: base))) s",
@@ -96,9 +96,9 @@ struct Difference: Sendable, Hashable, Encodable, CustomStringConvertible {
     for planned in head.run.plan.cases {
       guard let other = base.run.plan.cases.first(where: { $0.name == planned.name }) else { continue }
       found += [
-        Difference("the rig's processors on \(planned.name)", set(other.rigProcessors), set(planned.rigProcessors)),
+        Difference("the rig's processors on \(planned.name)", list(other.rigProcessors), list(planned.rigProcessors)),
         Difference(
-          "the model's processors on \(planned.name)", set(other.modelProcessors), set(planned.modelProcessors)),
+          "the model's processors on \(planned.name)", list(other.modelProcessors), list(planned.modelProcessors)),
       ].compactMap { $0 }
     }
     for model in head.run.plan.models {
@@ -114,7 +114,7 @@ struct Difference: Sendable, Hashable, Encodable, CustomStringConvertible {
     return found
   }
 
-  private static func set(_ processors: [Int]) -> String {
+  private static func list(_ processors: [Int]) -> String {
     processors.isEmpty ? "any" : processors.map(String.init).joined(separator: ", ")
   }
 
@@ -130,8 +130,8 @@ extension Comparison {
       let run = side.run
       if run.environment.build != "release" {
         alarms.append(
-          "\(side.name) IS A \(run.environment.build.uppercased()) BUILD: its figures mean nothing. Build with -c release "
-            + "and run again.")
+          "\(side.name) IS A \(run.environment.build.uppercased()) BUILD: its figures mean nothing. Build with "
+            + "-c release and run again.")
       }
       if !run.isComplete {
         alarms.append(
@@ -141,8 +141,8 @@ extension Comparison {
       let busy = run.trials.count { $0.state == .ok && $0.warnings.contains(.hostBusy) }
       if busy > 0 {
         alarms.append(
-          "\(side.name) WAS MEASURED ON A BUSY HOST: \(counted(busy, "trial")) of \(grouped(run.trials.count)) lost time "
-            + "to others.")
+          "\(side.name) WAS MEASURED ON A BUSY HOST: \(counted(busy, "trial")) of \(grouped(run.trials.count)) lost "
+            + "time to others.")
       }
     }
     for difference in unlike { alarms.append("UNLIKE: \(difference).") }

@@ -1,8 +1,8 @@
 // Two runs against each other: what HEAD's headline figures are to BASE's, and what may be said of that.
 //
 // Two runs have no rounds in common, so that nothing may be paired: Welch's t test on logarithms decides, with Holm's
-// correction over everything that both plans declare of a workload, and the exact rank-sum test is printed beside it. Why
-// not a threshold on the ratio alone, as most gates have: two runs of the same program differ by more than most
+// correction over everything that both plans declare of a workload, and the exact rank-sum test is printed beside it.
+// Why not a threshold on the ratio alone, as most gates have: two runs of the same program differ by more than most
 // thresholds now and then, and a gate that cries wolf is switched off.
 
 import ResultFormat
@@ -24,7 +24,7 @@ public struct Comparison: Sendable {
   let head: Side
   /// What decides. Its smallest ratio is that of the threshold, where there is one.
   let rule: DecisionRule
-  /// By how much a figure must be worse to be a regression, as a share: 0.05 for 5 %; nil where any that is found counts.
+  /// By how much a figure must be worse to be a regression, as a share; nil where any that is found counts.
   let threshold: Double?
   /// In the order of HEAD's plan; only what both plans have.
   let workloads: [ComparedWorkload]

@@ -182,8 +182,9 @@ extension MachineComparison.Figure {
       case .tooFewRounds: "too-few-rounds"
       }
     guard let test = figure.test else { return }
-    ratio = test.ratio
-    interval = figure.interval.map { [$0.low, $0.high] }
+    // JSON holds no infinity, which ratios of absurd figures can be.
+    ratio = test.ratio.isFinite ? test.ratio : nil
+    interval = figure.interval.map { [$0.low, $0.high] }.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil }
     p = test.p
     adjustedP = figure.spoiler == nil ? figure.adjustedP : nil
     checkP = figure.check.p

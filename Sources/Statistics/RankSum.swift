@@ -1,6 +1,6 @@
-// The check beside Welch's test, for two runs without common rounds: Wilcoxon's rank-sum test. It trusts only that under
-// "no difference" every division of the rounds into two runs is equally likely; where it disagrees with the t test, a
-// few rounds carry the whole claim.
+// The check beside Welch's test, for two runs without common rounds: Wilcoxon's rank-sum test. It trusts only that
+// under "no difference" every division of the rounds into two runs is equally likely; where it disagrees with the t
+// test, a few rounds carry the whole claim.
 
 import Glibc
 

@@ -8,15 +8,16 @@ import ResultFormat
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Says what of a run is faster or slower than in another, and what cannot be told.",
+    commandName: "compare",
+    abstract: "Says what of a run is faster or slower than in another, and what cannot be told.",
     discussion: """
-      Both folders hold a run of their own, of the same cases with the same parameters and windows. Two runs have no \
-      rounds in common, so that Welch's t test on logarithms decides, corrected by Holm within each workload. Counts per \
-      operation (allocations, switches, page faults) have a rule of their own, which the output states.
+      Both folders hold a run of their own, of the same cases with the same parameters and windows. Two runs have \
+      no rounds in common, so that Welch's t test on logarithms decides, corrected by Holm within each workload. \
+      Counts per operation (allocations, switches, page faults) have a rule of their own, which the output states.
 
-      Exit status: 0 compared, whatever was found; 1 with --fail-on-regression, if HEAD has a regression: a figure that \
-      the corrected test calls slower, a count that grew, or a model that no longer does what it did in BASE; 2 the \
-      command line or a run is wrong, or the runs cannot be compared.
+      Exit status: 0 compared, whatever was found; 1 with --fail-on-regression, if HEAD has a regression: a figure \
+      that the corrected test calls slower, a count that grew, or a model that no longer does what it did in BASE; 2 \
+      the command line or a run is wrong, or the runs cannot be compared.
       """)
 
   @Argument(help: "The folder of the run to compare with.")
@@ -30,8 +31,8 @@ struct Compare: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What must be exceeded for a regression to count, and what the rounds should find; if not given, all that is found "
-        + "counts, and the rounds should find 10%.",
+      "What must be exceeded for a regression to count, and what the rounds should find; if not given, all that is "
+        + "found counts, and the rounds should find 10%.",
       valueName: "percentage"))
   var threshold: String?
 
@@ -58,7 +59,7 @@ struct Compare: ParsableCommand {
         "'\(base)' and '\(head)' are one folder (\(same)): give the folders of two runs, as in 'compare before after'")
     }
     let comparison = Comparison(
-      base: try read(base), at: base, head: try read(head), at: head, threshold: threshold)
+      base: try validRun(base), at: base, head: try validRun(head), at: head, threshold: threshold)
     if comparison.isEmpty {
       throw HarnessError.usage("the runs have no case and model in common: \(comparison.contents)")
     }
@@ -73,8 +74,8 @@ struct Compare: ParsableCommand {
     fflush(nil)  // the tables first, also where both streams go to one file
     if comparison.undecided > 0 {
       complain(
-        "\(comparison.undecided) of \(comparison.claims) claims cannot be told with so few rounds: the tables say how many "
-          + "would do")
+        "\(comparison.undecided) of \(comparison.claims) claims cannot be told with so few rounds: the tables say how "
+          + "many would do")
     }
     let regressions = comparison.regressions
     guard failOnRegression, !regressions.isEmpty else { return }
@@ -97,7 +98,7 @@ struct Compare: ParsableCommand {
   }
 
   /// Only a run that is what it claims to be is compared.
-  private func read(_ directory: String) throws -> Run {
+  private func validRun(_ directory: String) throws -> Run {
     let run: Run
     do {
       run = try RunFiles.readRun(from: directory)

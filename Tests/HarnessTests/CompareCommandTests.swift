@@ -137,7 +137,10 @@ private func again(_ run: inout Run, times factor: Double = 1) {
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: base)
 
     let expected: [([String], String)] = [
-      ([base, "/nowhere"], "switchyard: cannot read /nowhere/run.json: No such file or directory: is this a run's folder?"),
+      (
+        [base, "/nowhere"],
+        "switchyard: cannot read /nowhere/run.json: No such file or directory: is this a run's folder?"
+      ),
       (["/nowhere", base], "switchyard: cannot read /nowhere/run.json: "),
       ([base, base], "switchyard: '\(base)' and '\(base)' are one folder ("),
       ([base, link], "switchyard: '\(base)' and '\(link)' are one folder ("),

@@ -1,4 +1,5 @@
-// A made-up pair of runs: the format's own fixture with twelve rounds, and with figures that scatter as a calm host's do.
+// A made-up pair of runs: the format's own fixture with twelve rounds, and with figures that scatter as those of a calm
+// host do.
 
 import ResultFormat
 
@@ -36,9 +37,9 @@ enum MadeUp {
 
   static func base() throws -> Run { try run(calm) }
 
-  /// Of threads, CPU time is down by a fifth and voluntary switches by a third, and latency is as it was; of async-loop,
-  /// CPU time is up by a fifth with the allocations, and it dies in closed loop. snake fails in two of three rounds, as
-  /// it does in BASE.
+  /// Of threads, CPU time is down by a fifth and voluntary switches by a third, and latency is as it was; of
+  /// async-loop, CPU time is up by a fifth with the allocations, and it dies in closed loop. snake fails in two of
+  /// three rounds, as it does in BASE.
   static func head() throws -> Run {
     var head = try run(calmToo) { trial in
       switch (trial.model, trial.case) {

@@ -73,7 +73,9 @@ private func figure(_ comparison: Comparison, _ model: String, _ metric: String)
     #expect(figures(comparison).contains { $0.verdict == .noClaim })
     let counts = comparison.workloads.flatMap(\.cases).flatMap(\.counts)
     #expect(!counts.isEmpty)
-    for count in counts { #expect(count.verdict != .more && count.verdict != .fewer, "\(count.row) \(count.count.key)") }
+    for count in counts {
+      #expect(count.verdict != .more && count.verdict != .fewer, "\(count.row) \(count.count.key)")
+    }
     #expect(comparison.regressions == [])
     #expect(comparison.refusals == [])
   }
@@ -145,7 +147,8 @@ private func figure(_ comparison: Comparison, _ model: String, _ metric: String)
     let (base, head) = try MadeUp.pair()
     let found = compare(base, head).regressions
     #expect(
-      found.contains("async-loop on fan-out/closed: 0 of 12 ok, 8 crashed, 4 voided in HEAD, 8 of 12 ok, 4 voided in BASE"),
+      found.contains(
+        "async-loop on fan-out/closed: 0 of 12 ok, 8 crashed, 4 voided in HEAD, 8 of 12 ok, 4 voided in BASE"),
       "\(found)")
     #expect(found.contains { $0.hasPrefix("async-loop on fan-out/fixed-rate: more allocations per request, 21.") })
     // Two kinds of regression of one cell, and one of the other; snake fails in both.
@@ -188,6 +191,7 @@ private func figure(_ comparison: Comparison, _ model: String, _ metric: String)
     head.plan.cases[0].name = "fan-out/other"
     let nothing = compare(base, head)
     #expect(nothing.isEmpty)
-    #expect(nothing.contents.hasPrefix("before has fan-out/fixed-rate, fan-out/closed of threads, async-loop, snake; after"))
+    #expect(
+      nothing.contents.hasPrefix("before has fan-out/fixed-rate, fan-out/closed of threads, async-loop, snake; after"))
   }
 }

@@ -23,8 +23,8 @@ import Testing
     #expect(abs(other.p - test.p) < 1e-15)
   }
 
-  /// The critical values of U at 5 %, two-sided, as reprinted in most textbooks from Mann and Whitney: the largest U that
-  /// rejects.
+  /// The critical values of U at 5 %, two-sided, as most textbooks reprint them from Mann and Whitney: the largest U
+  /// that rejects.
   @Test(
     "critical values equal the published table",
     arguments: [(4, 4, 0), (5, 5, 2), (6, 6, 5), (8, 8, 13), (10, 10, 23), (12, 12, 37), (5, 8, 6), (20, 20, 127)])
@@ -103,7 +103,8 @@ import Testing
   @Test("the least p of a number of rounds: two of all divisions")
   func least() {
     #expect(abs(RankSum(base: [1, 2, 3], head: [4, 5, 6]).p - 0.1) < 1e-15)
-    #expect(abs(RankSum(base: (1...12).map { Double($0) }, head: (13...24).map { Double($0) }).p - 2 / 2_704_156) < 1e-18)
+    let twelve = RankSum(base: (1...12).map { Double($0) }, head: (13...24).map { Double($0) })
+    #expect(abs(twelve.p * 2_704_156 - 2) < 1e-9)
   }
 
   @Test("SciPy says the same of a thousand pairs of runs", .enabled(if: SciPy.isInstalled))
