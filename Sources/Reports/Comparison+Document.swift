@@ -32,6 +32,7 @@ extension Comparison {
           + "\(indicative.count == 1 ? "its" : "their") own plan (quick, or with fewer or shorter rounds than its "
           + "preset): what is found here holds for trials of that length.")
     }
+    for side in [base, head] { sentences += Document.history(side.run).map { "\(side.name): \($0)" } }
     sentences.append(tally)
     let worse = regressions
     let scale = threshold.map { " of more than \(trimmed($0 * 100)) %" } ?? ""
