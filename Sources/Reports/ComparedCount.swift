@@ -16,6 +16,7 @@
 
 import ResultFormat
 import Statistics
+import Workloads
 
 /// A count per operation that the tables' trials have.
 struct StableCount: Sendable {

@@ -95,10 +95,12 @@ import Workloads
     }
   }
 
-  @Test("ratios near 1 show thousandths, others three digits", arguments: [
-    (0.9874, "0.987"), (1, "1.000"), (1.0336, "1.034"), (9.9996, "10.0"), (0.0512, "0.0512"), (123.4, "123"),
-    (0.9996, "1.000"), (1.0004, "1.000"),
-  ])
+  @Test(
+    "ratios near 1 show thousandths, others three digits",
+    arguments: [
+      (0.9874, "0.987"), (1, "1.000"), (1.0336, "1.034"), (9.9996, "10.0"), (0.0512, "0.0512"), (123.4, "123"),
+      (0.9996, "1.000"), (1.0004, "1.000"),
+    ])
   func factors(ratio: Double, expected: String) { #expect(factor(ratio) == expected) }
 
   @Test("p values", arguments: [(1, "1"), (0.5, "0.5"), (0.01234, "0.0123"), (0.00005, "<0.0001"), (0.0001, "0.0001")])
