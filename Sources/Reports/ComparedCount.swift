@@ -36,11 +36,11 @@ struct StableCount: Sendable {
     },
   ]
 
-  private static func perOperation(_ key: String, _ title: String, _ count: @escaping @Sendable (Figures) -> Int?)
+  private static func perOperation(_ key: String, _ title: String, _ reading: @escaping @Sendable (Figures) -> Int?)
     -> StableCount
   {
     StableCount(key: key, title: title) { figures in
-      guard let count = count(figures), figures.operations > 0 else { return nil }
+      guard let count = reading(figures), figures.operations > 0 else { return nil }
       return Double(count) / Double(figures.operations)
     }
   }

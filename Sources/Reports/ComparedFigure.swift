@@ -1,6 +1,5 @@
 // One headline figure of one model on one case, in both runs.
 
-import Glibc
 import ResultFormat
 import Statistics
 

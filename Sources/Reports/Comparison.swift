@@ -7,7 +7,6 @@
 
 import ResultFormat
 import Statistics
-import Workloads
 
 /// HEAD against BASE.
 public struct Comparison: Sendable {
