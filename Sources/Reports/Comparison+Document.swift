@@ -87,7 +87,7 @@ extension Comparison {
   private func speed(_ compared: ComparedCase) -> Table? {
     guard !compared.figures.isEmpty else { return nil }
     return Table(
-      caption: "\(compared.name): headline figures, HEAD against BASE",
+      caption: "\(compared.name): headline figures",
       columns: [
         Table.Column(title: "model, figure", isNumeric: false), Table.Column(title: "verdict", isNumeric: false),
         Table.Column(title: "ratio"), Table.Column(title: "\(trimmed(Self.intervalLevel * 100)) % interval"),
