@@ -5,7 +5,7 @@ import Testing
 @testable import Statistics
 
 private func trials(_ outcomes: [(Double, String)]) -> [(rate: Double, passes: Bool)] {
-  outcomes.flatMap { rate, marks in marks.map { (rate, $0 == "+") } }
+  outcomes.flatMap { rate, marks in marks.map { (rate: rate, passes: $0 == "+") } }
 }
 
 @Suite struct PassingThresholdTests {
