@@ -203,7 +203,7 @@ public struct RateSearch: Sendable {
     guard ending == nil else { return 0 }
     if let staircase { return staircase.left }
     var rates: Double
-    var width: Double
+    let width: Double
     if let sustained, let upper {
       rates = 0
       width = upper / sustained
