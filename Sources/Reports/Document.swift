@@ -113,7 +113,7 @@ extension Document {
     return legend
   }
 
-  private static func facts(_ environment: RunEnvironment, _ plan: Plan) -> [(String, String)] {
+  static func facts(_ environment: RunEnvironment, _ plan: Plan) -> [(String, String)] {
     let memory = Unit.bytes.scale(for: [Double(environment.memoryBytes)])
     let facts: [(String, String?)] = [
       ("processor", "\(environment.processor), \(counted(environment.processors, "processor")) online"),

@@ -8,12 +8,13 @@ public enum ReportFormat: String, CaseIterable, Sendable {
   case terminal, markdown, json
 }
 
-/// The report of a run.
+/// The report of a run; of a calibration, what it found.
 /// - Parameters:
 ///   - colour: whether the terminal's bold and colour may be used. Nothing is told by them alone.
 ///   - width: the terminal's columns; nil for a file or a pipe. The other formats do not need it.
 public func render(_ run: Run, as format: ReportFormat, colour: Bool, width: Int?) -> String {
-  switch format {
+  if run.plan.isCalibration { return CalibrationReport(run).text(as: format, colour: colour, width: width) }
+  return switch format {
   case .terminal: TerminalRenderer(colour: colour, width: width).render(Document(run))
   case .markdown: MarkdownRenderer().render(Document(run))
   case .json: MachineReport(run).text
