@@ -126,6 +126,13 @@ public struct InterruptedRun: Sendable {
 extension Plan {
   /// JSON does not tell 2000 from 2000.0: gives parameters the contract's own form again, which a new plan has.
   fileprivate mutating func restoreForm() {
+    for index in (copies ?? []).indices {
+      guard let slowdown = copies?[index].slowdown,
+        let planned = cases.first(where: { $0.name == slowdown.case }),
+        let workload = try? Workload.named(planned.workload), let values = try? workload.values(slowdown.changes)
+      else { continue }
+      copies?[index].slowdown?.changes = values.filter { slowdown.changes.keys.contains($0.key) }
+    }
     for index in cases.indices {
       guard let workload = try? Workload.named(cases[index].workload),
         let values = try? workload.values(cases[index].parameters)
@@ -140,6 +147,6 @@ extension Trial {
   fileprivate func isPlanned(as planned: PlannedTrial, in plan: Plan) -> Bool {
     let own = PlannedTrial(
       number: number, round: round, case: `case`, model: model, variant: variant, seed: seed)
-    return own == planned && parameters == plan.cases.first { $0.name == `case` }?.parameters
+    return own == planned && parameters == plan.parameters(of: planned)
   }
 }

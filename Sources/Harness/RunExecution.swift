@@ -152,7 +152,7 @@ public struct RunExecution: Sendable {
   {
     let (row, plannedCase, workload) = parts(of: planned)
     let order = TrialOrder(
-      model: row.program, variant: row.variant, workload: workload, parameters: plannedCase.parameters,
+      model: row.program, variant: row.variant, workload: workload, parameters: plan.parameters(of: planned),
       seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
       iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
     let startedAt = timestamp()

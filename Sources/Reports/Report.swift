@@ -8,7 +8,7 @@ public enum ReportFormat: String, CaseIterable, Sendable {
   case terminal, markdown, json
 }
 
-/// The report of a run.
+/// The report of a run; of a calibration, what it found.
 /// - Parameters:
 ///   - calibration: what an A/A run found; looked at if it is of the run's host.
 ///   - colour: whether the terminal's bold and colour may be used. Nothing is told by them alone.
@@ -16,6 +16,7 @@ public enum ReportFormat: String, CaseIterable, Sendable {
 public func render(
   _ run: Run, as format: ReportFormat, calibration: HostResolution? = nil, colour: Bool, width: Int?
 ) -> String {
+  if run.plan.isCalibration { return CalibrationReport(run).text(as: format, colour: colour, width: width) }
   let calibration = calibration.flatMap { $0.host == HostIdentity(run.environment) ? $0 : nil }
   return switch format {
   case .terminal:

@@ -74,6 +74,8 @@ public struct Plan: Sendable, Codable, Hashable {
   public var trials: [PlannedTrial]
   /// Rounds are added until it is reached; nil where their number was fixed beforehand.
   public var precision: PrecisionGoal?
+  /// Rows that are the same model under other names; nil in every run but a calibration.
+  public var copies: [ModelCopy]?
 
   public init(
     preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],

@@ -37,6 +37,7 @@ struct Validation {
   mutating func check(_ run: Run) {
     check(run.environment)
     check(run.plan)
+    checkCopies(run.plan)
     check(run.trials, against: run.plan, on: run.environment)
     checkHistory(run)
   }
@@ -161,10 +162,11 @@ struct Validation {
         if trial.workload != plannedCase.workload {
           report(place, "workload is '\(trial.workload)': the case's is '\(plannedCase.workload)'")
         }
-        for name in Set(trial.parameters.keys).union(plannedCase.parameters.keys).sorted()
-        where trial.parameters[name] != plannedCase.parameters[name] {
+        let parameters = plan.parameters(of: own)
+        for name in Set(trial.parameters.keys).union(parameters.keys).sorted()
+        where trial.parameters[name] != parameters[name] {
           let own = trial.parameters[name].map { "'\($0)'" } ?? "missing"
-          let expected = plannedCase.parameters[name].map { "'\($0)'" } ?? "not there"
+          let expected = parameters[name].map { "'\($0)'" } ?? "not there"
           report("\(place).parameters.\(name)", "\(own): in the case it is \(expected)")
         }
       }

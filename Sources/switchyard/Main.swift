@@ -14,7 +14,7 @@ struct Switchyard: AsyncParsableCommand {
       """,
     subcommands: [
       List.self, Describe.self, RunWorkloads.self, CheckModels.self, Report.self, Validate.self, Doctor.self,
-      Compare.self, Capacity.self,
+      Compare.self, Calibrate.self, Capacity.self,
     ])
 }
 

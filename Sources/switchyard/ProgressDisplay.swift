@@ -59,3 +59,21 @@ final class ProgressDisplay: Sendable {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }
+
+extension RunExecution {
+  /// Runs with the live line.
+  /// - Parameter command: what goes on with the run in a folder, as in `switchyard run --resume`.
+  /// - Throws: ``HarnessError``, which says how to go on where that is possible.
+  func runShowingProgress(resumeWith command: String) async throws(HarnessError) -> Completion {
+    let display = ProgressDisplay(Progress(plan, skipping: skipped(of: plan), finished: finished))
+    do throws(HarnessError) {
+      let completion = try await run { event in display.show(event, skipping: skipped) }
+      display.end()
+      return completion
+    } catch {
+      display.end()
+      guard error.kind == .host, RunFolder.holdsPlan(folder) else { throw error }
+      throw error.then("go on with '\(command) \(folder)'")
+    }
+  }
+}

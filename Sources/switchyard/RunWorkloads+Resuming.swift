@@ -22,6 +22,9 @@ extension RunWorkloads {
     -> RunExecution
   {
     let run = try InterruptedRun(folder)
+    if run.stored.plan.isCalibration {
+      throw HarnessError.usage("'\(folder)' is a calibration: go on with 'switchyard calibrate --resume \(folder)'")
+    }
     let processors = ProcessorSets(available: ProcessorSets.available())
     let watch = try await watchHost(anyway: anyway, interruption)
     let environment = await RunEnvironment.collect(

@@ -95,17 +95,7 @@ struct RunWorkloads: AsyncParsableCommand {
         try await begun(executables, interruption)
       }
     announce(execution)
-    let display = ProgressDisplay(
-      Progress(execution.plan, skipping: execution.skipped(of: execution.plan), finished: execution.finished))
-    let completion: RunExecution.Completion
-    do {
-      completion = try await execution.run { event in display.show(event, skipping: execution.skipped) }
-      display.end()
-    } catch {
-      display.end()
-      guard error.kind == .host, RunFolder.holdsPlan(execution.folder) else { throw error }
-      throw error.then("go on with 'switchyard run --resume \(execution.folder)'")
-    }
+    let completion = try await execution.runShowingProgress(resumeWith: "switchyard run --resume")
     try conclude(completion, execution.folder)
   }
 
