@@ -41,16 +41,24 @@ extension Document {
         "\(run.environment.build.uppercased()) BUILD: these figures mean nothing. Build with -c release and run again.")
     }
     if !run.isComplete {
+      let isProbeMissing = run.trials.count == plan.trials.count && plan.probeRounds != nil
       alarms.append(
-        "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
+        isProbeMissing
+          ? "INTERRUPTED: all trials were run, but those that count system calls."
+          : "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
     }
-    notices = [Self.notice(plan)] + Self.history(run)
+    notices = [Self.notice(plan)] + Self.history(run) + ProbeSummary.sentences(run)
     let failed = run.trials.count { $0.state != .ok && $0.state != .unsupported }
     if failed > 0 {
       notices.append(
         "\(counted(failed, "trial")) did not end well and gave no number: the reasons stand below each table.")
     }
     sections = summaries.map { Section($0, plan: plan) }
+    for (index, summary) in summaries.enumerated() {
+      guard let probes = ProbeSummary(summary, of: run) else { continue }
+      sections[index].tables.append(probes.table)
+      sections[index].notes += probes.notes
+    }
     // Once is enough: the rows are the same models in every case.
     for index in sections.indices.dropFirst() { sections[index].idioms = [] }
     for marginal in MarginalMemory.all(of: run) {

@@ -26,6 +26,8 @@ struct MachineReport: Encodable {
     /// Trials by state.
     var states: [String: Int]
     var metrics: [String: Figure]
+    /// What the probed rounds counted; nil where there were none.
+    var probes: ProbeSummary.Row?
   }
   struct Figure: Encodable {
     var unit: String
@@ -80,13 +82,14 @@ struct MachineReport: Encodable {
     marginalMemory = MarginalMemory.all(of: run).map(Marginal.init)
     cases = run.plan.cases.map { planned in
       let summary = CaseSummary(planned, of: run)
+      let probes = ProbeSummary(summary, of: run)
       return Case(
         name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
         workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
         isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
-        rows: summary.rows.map { Row($0, summary.metrics) },
+        rows: summary.rows.enumerated().map { Row($1, summary.metrics, probes?.rows[$0]) },
         failures: summary.failures,
-        notes: summary.warnings + [summary.rigLateness, summary.hostNoise].compactMap { $0 })
+        notes: summary.warnings + [summary.rigLateness, summary.hostNoise].compactMap { $0 } + (probes?.notes ?? []))
     }
   }
 
@@ -123,7 +126,8 @@ extension MachineReport.Marginal.Slope {
 }
 
 extension MachineReport.Row {
-  init(_ row: RowSummary, _ metrics: [Metric]) {
+  init(_ row: RowSummary, _ metrics: [Metric], _ probes: ProbeSummary.Row?) {
+    self.probes = probes
     model = row.model.name
     variant = row.model.variant
     plannedTrials = row.planned

@@ -39,6 +39,7 @@ struct Validation {
     check(run.plan)
     check(run.trials, against: run.plan, on: run.environment)
     checkHistory(run)
+    checkProbes(run)
   }
 
   // MARK: - Environment
