@@ -28,6 +28,11 @@ struct Stamps {
   /// When the fake stood still.
   let stall: Range<UInt64>?
 
+  init(_ requests: [StampedRequest], stall: Range<UInt64>?) {
+    self.requests = requests.sorted { $0.id < $1.id }
+    self.stall = stall
+  }
+
   init(contentsOf path: String) throws {
     let words = try Data(contentsOf: URL(filePath: path)).withUnsafeBytes { bytes in
       stride(from: 0, to: bytes.count, by: 8).map { bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self) }
@@ -45,8 +50,7 @@ struct Stamps {
             replied: words[row + 4], answered: words[row + 5]))
       }
     }
-    self.requests = requests.sorted { $0.id < $1.id }
-    self.stall = stall
+    self.init(requests, stall: stall)
   }
 
   /// Whether the fake stood still while it might have read the reply.

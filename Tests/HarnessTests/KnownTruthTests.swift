@@ -49,13 +49,13 @@ import Workloads
           let summary = try #require(figures.latencies[name])
           #expect(summary.count == truth.indices.count)
           for comparison in try Comparison.all(summary, bounds, of: "\(script.name) \(name)") {
-            comparison.expectBounds()
+            #expect(comparison.isWithinBounds, "\(comparison)")
             print("known truth: \(comparison)")
             guard script.isComparable else { continue }
             if let disturbance = comparison.disturbance {
               disturbances.append(disturbance)
             } else {
-              comparison.expectEqual()
+              #expect(comparison.isEqual, "\(comparison)")
             }
           }
           expectReported(known, script.name, name, summary)
@@ -120,10 +120,10 @@ import Workloads
 
       let comparisons = try Comparison.all(summary, truth.latencies(), of: "stalls all")
       let comparison = try #require(comparisons.last { $0.name == "p99.9" })
-      comparison.expectBounds()
+      #expect(comparison.isWithinBounds, "\(comparison)")
       print("known truth: \(comparison)")
       if let disturbance = comparison.disturbance { return [disturbance] }
-      comparison.expectEqual()
+      #expect(comparison.isEqual, "\(comparison)")
       return []
     }
   }
@@ -160,7 +160,7 @@ import Workloads
       let bounds = truth.latencies(in: window)
       #expect((bounds.atLeast.count...bounds.atMost.count).contains(summary.count))
       let comparisons = try Comparison.all(summary, bounds, of: "closed all")
-      for comparison in comparisons { comparison.expectOrder() }
+      for comparison in comparisons { #expect(comparison.isInOrder, "\(comparison)") }
 
       #expect(truth.held.count == 4)
       #expect(summary.max >= UInt64(stall.count))
@@ -209,20 +209,14 @@ struct Comparison: CustomStringConvertible {
   /// A histogram's slot is less than a thousandth wide.
   private var slotEnd: UInt64 { atMost + atMost / 1_000 + 1 }
 
-  /// What the stamps allow for certain.
-  func expectOrder() {
-    #expect(reported >= atLeast, "\(self)")
-    #expect(reported <= slotEnd, "\(self)")
-  }
+  /// Whether it is what the stamps allow for certain.
+  var isInOrder: Bool { (atLeast...slotEnd).contains(reported) }
 
   /// The same where the upper bound is the echo's, which is another message's and not the answer's own.
-  func expectBounds() {
-    #expect(reported >= atLeast, "\(self)")
-    #expect(reported <= slotEnd + slotEnd / 50, "\(self)")
-  }
+  var isWithinBounds: Bool { (atLeast...slotEnd + slotEnd / 50).contains(reported) }
 
   /// Within 2 % of the stamps.
-  func expectEqual() { #expect(reported <= atLeast + atLeast / 50, "\(self)") }
+  var isEqual: Bool { (atLeast...atLeast + atLeast / 50).contains(reported) }
 
   /// Why the two cannot be held against each other: the echo says that the machine delays the answers by more than 1 %.
   var disturbance: String? {
