@@ -51,12 +51,10 @@ import Workloads
           for comparison in try Comparison.all(summary, bounds, of: "\(script.name) \(name)") {
             #expect(comparison.isWithinBounds, "\(comparison)")
             print("known truth: \(comparison)")
-            guard script.isComparable else { continue }
-            if let disturbance = comparison.disturbance {
-              disturbances.append(disturbance)
-            } else {
-              #expect(comparison.isEqual, "\(comparison)")
-            }
+            // What a request waits in the fake's socket while the fake is busy is in no stamp of `added`.
+            guard script.isComparable && name == "all" && !comparison.isEqual else { continue }
+            let disturbance = try #require(comparison.disturbance, "\(comparison)")
+            disturbances.append(disturbance)
           }
           expectReported(known, script.name, name, summary)
         }
@@ -122,9 +120,8 @@ import Workloads
       let comparison = try #require(comparisons.last { $0.name == "p99.9" })
       #expect(comparison.isWithinBounds, "\(comparison)")
       print("known truth: \(comparison)")
-      if let disturbance = comparison.disturbance { return [disturbance] }
-      #expect(comparison.isEqual, "\(comparison)")
-      return []
+      if comparison.isEqual { return [] }
+      return [try #require(comparison.disturbance, "\(comparison)")]
     }
   }
 
@@ -218,7 +215,7 @@ struct Comparison: CustomStringConvertible {
   /// Within 2 % of the stamps.
   var isEqual: Bool { (atLeast...atLeast + atLeast / 50).contains(reported) }
 
-  /// Why the two cannot be held against each other: the echo says that the machine delays the answers by more than 1 %.
+  /// Why the two need not be equal: the echo says that the machine delays the answers by more than 1 %.
   var disturbance: String? {
     atMost > atLeast + atLeast / 100
       ? "\(subject) \(name): \(milliseconds(atLeast)) by the stamps, \(milliseconds(atMost)) with the echo" : nil
