@@ -36,6 +36,7 @@ import Workloads
         installation,
         ["fan-out/fixed-rate", "--rounds", "1", "--warm-up", "0.3", "--window", "4", "--set", "rate=3000"] + Self.small
           + ["--set", "connections=1024", "--set", "backendConnections=1024"])
+      guard known.overload.isEmpty else { return known.overload }
       var disturbances: [String] = []
       for script in scripts {
         let trial = try known.trial(script.name)
@@ -94,6 +95,7 @@ import Workloads
         installation,
         ["fan-out/fixed-rate", "--rounds", "1", "--warm-up", "0.3", "--window", "10.5", "--set", "rate=10000"]
           + Self.small + ["--set", "connections=64", "--set", "backendConnections=64"])
+      guard known.overload.isEmpty else { return known.overload }
       let trial = try known.trial("stalls")
       let figures = try #require(trial.figures)
       let summary = try #require(figures.latencies["all"])
@@ -136,6 +138,7 @@ import Workloads
         installation,
         ["fan-out/closed", "--rounds", "1", "--warm-up", "0.1", "--window", "5"] + Self.small
           + ["--set", "connections=4", "--set", "backendConnections=4"])
+      guard known.overload.isEmpty else { return known.overload }
       let trial = try known.trial("stalls")
       let figures = try #require(trial.figures)
       let summary = try #require(figures.latencies["all"])
