@@ -74,5 +74,5 @@ public struct Progress: Sendable {
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 
-  static func label(_ model: String, _ variant: String?) -> String { variant.map { "\(model):\($0)" } ?? model }
+  public static func label(_ model: String, _ variant: String?) -> String { variant.map { "\(model):\($0)" } ?? model }
 }

@@ -76,7 +76,7 @@ public struct RunExecution: Sendable {
     return row.unsupportedReason(workload)
   }
 
-  private func parts(of planned: PlannedTrial) -> (ModelRow, PlannedCase, Workload) {
+  func parts(of planned: PlannedTrial) -> (ModelRow, PlannedCase, Workload) {
     guard let row = rows.first(where: { $0.program.name == planned.model && $0.variant == planned.variant }),
       let plannedCase = plan.cases.first(where: { $0.name == planned.case }),
       let workload = workloads.first(where: { $0.name == plannedCase.workload })
@@ -90,6 +90,8 @@ public struct RunExecution: Sendable {
     case finished(Trial)
     /// The plan with a round more.
     case extended(Plan)
+    /// A trial is repeated under probes.
+    case probing(PlannedTrial, finished: Int, of: Int)
   }
 
   public struct Completion: Sendable {
@@ -127,8 +129,9 @@ public struct RunExecution: Sendable {
       case nil: isEnded = true
       }
     }
+    if isEnded, plan.probeRounds != nil, !runner.interruption.isRequested { try await probe(&record, tell) }
     return Completion(
-      run: record.run, isInterrupted: runner.interruption.isRequested && !isEnded, selfTest: selfTest)
+      run: record.run, isInterrupted: runner.interruption.isRequested && !record.run.isComplete, selfTest: selfTest)
   }
 
   private func begin() throws(HarnessError) -> RunRecord {
@@ -146,15 +149,21 @@ public struct RunExecution: Sendable {
       finished: [], folder: folder, lock: try RunLock(trials, of: folder))
   }
 
+  /// The trial as it is run.
+  func order(of planned: PlannedTrial) -> TrialOrder {
+    let (row, plannedCase, workload) = parts(of: planned)
+    return TrialOrder(
+      model: row.program, variant: row.variant, workload: workload, parameters: plan.parameters(of: planned),
+      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
+      iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
+  }
+
   /// - Returns: nil if the trial was interrupted.
   private func perform(_ planned: PlannedTrial, _ record: inout RunRecord, _ selfTest: inout RigSelfTest)
     async throws(HarnessError) -> Trial?
   {
-    let (row, plannedCase, workload) = parts(of: planned)
-    let order = TrialOrder(
-      model: row.program, variant: row.variant, workload: workload, parameters: plan.parameters(of: planned),
-      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
-      iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
+    let (row, _, workload) = parts(of: planned)
+    let order = order(of: planned)
     let startedAt = timestamp()
     let folder = try record.startTrial(planned.number)
     do throws(HarnessError) {

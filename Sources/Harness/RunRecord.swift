@@ -69,6 +69,12 @@ struct RunRecord {
     try writeRun()
   }
 
+  /// The counts of the probed rounds.
+  mutating func add(_ probes: ProbeResults) throws(HarnessError) {
+    run.probes = probes
+    try writeRun()
+  }
+
   // MARK: Voided rounds
 
   /// Why a trial need not be run: its case and round are void already.

@@ -35,6 +35,8 @@ struct TrialOrder: Sendable {
   var iterationsPerMillisecond: Int?
   var processors: ProcessorSets
   var deadlines = Deadlines()
+  /// What is counted from outside; empty in every trial that is timed.
+  var probes: Set<ProbeState.Name> = []
 
   /// How long each wait may take before the side that is waited for counts as hung.
   struct Deadlines: Sendable {
@@ -146,6 +148,8 @@ struct EdgeReading: Sendable {
   /// CPU time of the model's process by the clock that others see, and when it was read: after the model's answer had
   /// come, which on a loaded processor takes its time.
   var outside: Reading?
+  /// What the probes counted so far; nil in a timed trial.
+  var probes: ProbeReading?
 
   struct Reading: Sendable {
     var processorNanoseconds: Int

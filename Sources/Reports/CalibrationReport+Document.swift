@@ -103,9 +103,9 @@ extension CalibrationReport {
   /// `1.02 (0.98 to 1.06), p 0.031, 0.64 corrected; signed-rank p 0.04`.
   private func words(_ claim: Claim<SelfComparisonID>) -> String {
     guard let test = claim.test else { return "not measured" }
-    var text = "ratio \(ratio(test.ratio))"
+    var text = "ratio \(factor(test.ratio))"
     if let interval = try? test.interval(level: 0.95).get() {
-      text += " (\(ratio(interval.low)) to \(ratio(interval.high)))"
+      text += " (\(factor(interval.low)) to \(factor(interval.high)))"
     }
     text += ", p \(probability(test.p)), \(probability(claim.adjustedP)) corrected"
     if let check = claim.check { text += "; signed-rank p \(probability(check.p))" }
@@ -120,9 +120,9 @@ extension CalibrationReport {
     let rows = slowed.map { one -> [Cell] in
       let interval = one.claim.test.flatMap { try? $0.interval(level: 0.95).get() }
       let texts = [
-        one.claim.id.row, one.claim.id.metric, ratio(one.expected), one.claim.test.map { ratio($0.ratio) } ?? "–",
-        interval.map { "\(ratio($0.low)) to \(ratio($0.high))" } ?? "–",
-        one.resolved.map { ratio($0) } ?? "–", one.claim.test == nil ? "–" : probability(one.claim.adjustedP),
+        one.claim.id.row, one.claim.id.metric, factor(one.expected), one.claim.test.map { factor($0.ratio) } ?? "–",
+        interval.map { "\(factor($0.low)) to \(factor($0.high))" } ?? "–",
+        one.resolved.map { factor($0) } ?? "–", one.claim.test == nil ? "–" : probability(one.claim.adjustedP),
         one.outcome.rawValue,
       ]
       return texts.map { Cell(text: $0) }
@@ -226,15 +226,6 @@ extension CalibrationReport {
         + "as well.",
     ]
   }
-
-  /// Four digits: differences of less than a hundredth are what a calibration is about.
-  private func ratio(_ value: Double) -> String {
-    guard value < 1_000 else { return significant(value) }
-    let thousandths = Int((value * 1_000).rounded())
-    return "\(thousandths / 1_000)." + String(String(thousandths % 1_000 + 1_000).dropFirst())
-  }
-
-  private func probability(_ p: Double) -> String { p < 0.000_1 ? "< 0.0001" : significant(p) }
 
   /// A share as a percentage with one digit after the point.
   private func percentage(_ share: Double) -> String {

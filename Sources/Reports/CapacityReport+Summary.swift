@@ -100,7 +100,8 @@ struct CapacitySummary: Sendable {
         + "window, so that a part of the latency is the rig's."
     case .belowLowest:
       guard hasFigures else { return "\(name): no answer: none of its trials gave figures." }
-      return "\(name): below the lowest rate tried, \(significant(plan.lowestRate)) requests/s, at which a window holds "
+      return
+        "\(name): below the lowest rate tried, \(significant(plan.lowestRate)) requests/s, at which a window holds "
         + "just enough requests for \(plan.objective.percentile); a longer --window goes lower."
     case .aboveHighest:
       return "\(name): at least \(significant(model.sustained ?? 0)) requests/s, the highest rate that "

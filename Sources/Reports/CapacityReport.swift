@@ -143,6 +143,7 @@ extension Document.Section {
       name: "\(plan.case.name) · \(oneLine(summary.name))",
       question: "How do latency and goodput go with the load?",
       setting: ["100 % is \(base), \(significant(reference)) requests/s"],
-      tables: [Table(caption: "Latency against load", columns: columns, rows: rows)], idioms: [], failures: [], notes: [])
+      tables: [Table(caption: "Latency against load", columns: columns, rows: rows)], idioms: [], failures: [],
+      notes: [])
   }
 }

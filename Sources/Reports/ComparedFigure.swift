@@ -43,25 +43,28 @@ struct Headline: Sendable {
 struct ComparedSeries: Sendable {
   let values: [Double]
   let rounds: [Int]
-  /// Of the least trustworthy of them.
+  /// That of most of them, as in their own run.
   let standing: Standing
-  let spread: Spread?
+  /// Nil without a value.
+  let summary: MetricSummary?
 
   init(_ headline: Headline, of row: RowSummary) {
     var values: [Double] = []
     var rounds: [Int] = []
-    var standing = Standing.claimed
+    var standings: [Standing] = []
     for trial in row.trials where trial.state == .ok {
       guard let figures = trial.figures, let value = figures.value(of: headline.name), value.isFinite else { continue }
       values.append(value)
       rounds.append(trial.round)
-      if let metric = headline.metric { standing = max(standing, metric.standing(trial, figures)) }
+      standings.append(headline.metric?.standing(trial, figures) ?? .claimed)
     }
     self.values = values
     self.rounds = rounds
-    self.standing = standing
-    spread = Spread(values, level: Comparison.intervalLevel)
+    summary = MetricSummary(values, standings)
+    standing = summary?.standing ?? .claimed
   }
+
+  var median: Double? { summary?.spread.median }
 }
 
 struct ComparedFigure: Sendable {

@@ -99,14 +99,14 @@ extension Comparison {
   }
 
   private func cells(_ figure: ComparedFigure) -> [Cell] {
-    let medians = [figure.base, figure.head].compactMap(\.spread?.median)
+    let medians = [figure.base, figure.head].compactMap(\.median)
     let scale = figure.headline.unit.scale(for: medians)
     func value(_ series: ComparedSeries) -> Cell {
-      guard let spread = series.spread else { return .none }
-      let text = significant(spread.median / scale.size)
+      guard let summary = series.summary else { return .none }
+      let text = significant(summary.spread.median / scale.size)
       return Cell(
         text: series.standing.sign + text + (scale.symbol.isEmpty ? "" : " \(scale.symbol)"),
-        spread: spread.relativeReach.map(percent) ?? "")
+        spread: summary.range.map { offsets($0.low, $0.high, around: summary.spread.median) } ?? "")
     }
     let interval = figure.interval.map { "\(factor($0.low)) to \(factor($0.high))" }
     return [
@@ -114,7 +114,7 @@ extension Comparison {
       figure.test.map { Cell(text: factor($0.ratio)) } ?? Cell.none, interval.map { Cell(text: $0) } ?? Cell.none,
       value(figure.base), value(figure.head),
       Cell(text: "\(figure.base.values.count), \(figure.head.values.count)"),
-      figure.finds.map { Cell(text: percent($0 - 1)) } ?? Cell.none,
+      figure.finds.map { Cell(text: offsets(2 - $0, $0, around: 1)) } ?? Cell.none,
       figure.test.map { Cell(text: probability($0.p)) } ?? Cell.none,
       figure.test != nil && figure.spoiler == nil ? Cell(text: probability(figure.adjustedP)) : Cell.none,
       figure.test != nil ? Cell(text: probability(figure.check.p)) : Cell.none,

@@ -10,8 +10,8 @@ extension Comparison {
     var legend = [
       "ratio: HEAD / BASE, of geometric means; its interval is Student's t (Welch) on logarithms, not corrected, from "
         + "\(Spread.roundsForInterval) rounds of each run on.",
-      "BASE, HEAD: medians over the rounds that were ok, ± half of their interval, or of their range where there is "
-        + "none; n: the rounds of each.",
+      "BASE, HEAD: medians over the rounds that were ok, and how far the ends of their \(trimmed(Self.intervalLevel * 100)) % "
+        + "interval lie from them (BCa bootstrap), or those of their range where there is none; n: the rounds of each.",
       "verdict: faster or slower where the corrected test (p, Holm) rejects \"equal\" at \(level), by the metric's own "
         + "direction: less is better of times, CPU and memory, more of throughput. no claim: it does not, though there "
         + "were rounds enough to find a difference of \(size) with \(power). cannot tell: there were not; needs: the "

@@ -52,16 +52,3 @@ extension Comparison {
     }
   }
 }
-
-/// A ratio with three digits after the point, where it is near 1: `0.987`, `1.02` would hide as much as it shows.
-func factor(_ ratio: Double) -> String {
-  guard ratio >= 0.1, ratio < 9.9995 else { return significant(ratio) }
-  let thousandths = Int((ratio * 1_000).rounded())
-  let fraction = String(thousandths % 1_000)
-  return "\(thousandths / 1_000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
-}
-
-/// `0.0123`, `<0.0001`, `1`.
-func probability(_ p: Double) -> String {
-  p < 0.000_1 ? "<0.0001" : trimmed((p * 10_000).rounded() / 10_000)
-}

@@ -61,7 +61,7 @@ public struct Comparison: Sendable {
       guard let other = base.run.plan.cases.first(where: { $0.name == planned.name }) else { continue }
       let compared = ComparedCase(
         base: CaseSummary(other, of: base.run), head: CaseSummary(planned, of: head.run),
-        headlines: base.headlines(of: planned.name).filter(head.headlines(of: planned.name).contains))
+        headlines: base.run.plan.headlines(of: planned.name).filter(head.run.plan.headlines(of: planned.name).contains))
       if !compared.rows.isEmpty { cases.append(compared) }
     }
     var names: [String] = []
@@ -81,7 +81,7 @@ public struct Comparison: Sendable {
   public var contents: String {
     [base, head].map { side in
       let plan = side.run.plan
-      let models = plan.models.map(\.row).joined(separator: ", ")
+      let models = plan.models.map { RowName($0).description }.joined(separator: ", ")
       return "\(side.folder) has \(plan.cases.map(\.name).joined(separator: ", ")) of \(models)"
     }.joined(separator: "; ")
   }
@@ -97,9 +97,9 @@ public struct Comparison: Sendable {
       sentences.append("Only in \(name): \(noun)\(names.count == 1 ? "" : "s") \(names.joined(separator: ", ")).")
     }
     let cases = Set(other.cases.map(\.name))
-    let models = Set(other.models.map(\.row))
+    let models = Set(other.models.map { RowName($0).description })
     add("case", plan.cases.map(\.name).filter { !cases.contains($0) })
-    add("model", plan.models.map(\.row).filter { !models.contains($0) }.map(oneLine))
+    add("model", plan.models.map { RowName($0).description }.filter { !models.contains($0) }.map(oneLine))
     let headlines = Set(other.families.map { "\($0.metric) of \($0.case)" })
     add(
       "headline",
@@ -166,22 +166,6 @@ struct ComparedCase: Sendable {
     }
     counts = rows.flatMap { ComparedCount.all($0.base, $0.head) }
   }
-}
-
-extension Comparison.Side {
-  /// The headline metrics that the plan declares for a case, each once.
-  fileprivate func headlines(of name: String) -> [String] {
-    var metrics: [String] = []
-    for family in run.plan.families where family.case == name && !metrics.contains(family.metric) {
-      metrics.append(family.metric)
-    }
-    return metrics
-  }
-}
-
-extension PlannedModel {
-  /// `async-loop`, or with a variant `async-loop (gather)`.
-  fileprivate var row: String { variant.map { "\(name) (\($0))" } ?? name }
 }
 
 extension RowSummary {

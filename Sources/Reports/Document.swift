@@ -45,10 +45,15 @@ extension Document {
         "\(run.environment.build.uppercased()) BUILD: these figures mean nothing. Build with -c release and run again.")
     }
     if !run.isComplete {
+      let isProbeMissing = run.trials.count == plan.trials.count && plan.probeRounds != nil
       alarms.append(
-        "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
+        isProbeMissing
+          ? "INTERRUPTED: all trials were run, but those that count system calls."
+          : "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
     }
-    notices = [Self.notice(plan)] + [Self.claimSummary(run, families)].compactMap { $0 } + Self.history(run)
+    notices =
+      [Self.notice(plan)] + [Self.claimSummary(run, families)].compactMap { $0 } + Self.history(run)
+      + ProbeSummary.sentences(run)
     let failed = run.trials.count { $0.state != .ok && $0.state != .unsupported }
     if failed > 0 {
       notices.append(
@@ -58,7 +63,12 @@ extension Document {
     let marginals = MarginalMemory.all(of: run)
     sections = []
     for (index, summary) in summaries.enumerated() {
-      sections.append(Section(summary, of: run))
+      var section = Section(summary, of: run)
+      if let probes = ProbeSummary(summary, of: run) {
+        section.tables.append(probes.table)
+        section.notes += probes.notes
+      }
+      sections.append(section)
       let workload = summary.planned.workload
       guard summaries.lastIndex(where: { $0.planned.workload == workload }) == index else { continue }
       sections += marginals.filter { $0.workload == workload }.map { Section($0, plan: plan) }

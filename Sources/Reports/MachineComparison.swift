@@ -151,7 +151,7 @@ extension MachineComparison.Series {
   init(_ series: ComparedSeries) {
     values = series.values
     rounds = series.rounds
-    median = series.spread?.median
+    median = series.median
     claim =
       switch series.standing {
       case .claimed: "claimed"

@@ -28,6 +28,8 @@ struct MachineReport: Encodable {
     /// Trials by state.
     var states: [String: Int]
     var metrics: [String: Figure]
+    /// What the probed rounds counted; nil where there were none.
+    var probes: ProbeSummary.Row?
   }
   struct Figure: Encodable {
     var unit: String
@@ -88,13 +90,14 @@ struct MachineReport: Encodable {
     let summaries = run.plan.cases.map { CaseSummary($0, of: run, calibration: calibration) }
     families = WorkloadClaims.all(of: run, summaries).map(Family.init)
     cases = zip(run.plan.cases, summaries).map { planned, summary in
+      let probes = ProbeSummary(summary, of: run)
       return Case(
         name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
         workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
         isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
-        rows: summary.rows.map { Row($0, summary.metrics) }, resolution: Resolution(summary.resolution, calibration),
-        failures: summary.failures,
-        notes: summary.notes(headlines: run.plan.headlines(of: planned.name)))
+        rows: summary.rows.enumerated().map { Row($1, summary.metrics, probes?.rows[$0]) },
+        resolution: Resolution(summary.resolution, calibration), failures: summary.failures,
+        notes: summary.notes(headlines: run.plan.headlines(of: planned.name)) + (probes?.notes ?? []))
     }
   }
 
@@ -131,7 +134,8 @@ extension MachineReport.Marginal.Slope {
 }
 
 extension MachineReport.Row {
-  init(_ row: RowSummary, _ metrics: [Metric]) {
+  init(_ row: RowSummary, _ metrics: [Metric], _ probes: ProbeSummary.Row?) {
+    self.probes = probes
     model = row.model.name
     variant = row.model.variant
     plannedTrials = row.planned

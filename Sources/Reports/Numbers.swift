@@ -91,6 +91,14 @@ func offsets(_ low: Double, _ high: Double, around value: Double) -> String {
   return below == above ? "±\(below)%" : "−\(below)/+\(above)%"
 }
 
+/// A ratio with three digits after the point, where it is near 1: `0.987`, `1.02` would hide as much as it shows.
+func factor(_ ratio: Double) -> String {
+  guard ratio >= 0.1, ratio < 9.9995 else { return significant(ratio) }
+  let thousandths = Int((ratio * 1_000).rounded())
+  let fraction = String(thousandths % 1_000)
+  return "\(thousandths / 1_000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+}
+
 /// A probability with four decimals at most.
 func probability(_ p: Double) -> String {
   if p < 0.0001 { return "<0.0001" }

@@ -160,7 +160,9 @@ extension CapacityResult {
 
   /// At the share to check: trials that met the objective, and those that tell. Nil where none tells.
   public func check(of model: CapacityModel) -> (met: Int, of: Int)? {
-    let telling = trials(of: model, at: plan.checkShare).filter { [.sustained, .missed].contains($0.judgement.verdict) }
+    let telling = trials(of: model, at: plan.checkShare).filter {
+      [.sustained, .missed].contains($0.judgement.verdict)
+    }
     guard !telling.isEmpty else { return nil }
     return (telling.count { $0.judgement.verdict == .sustained }, telling.count)
   }

@@ -21,6 +21,8 @@ public struct Run: Sendable, Codable, Hashable {
   public var precision: PrecisionOutcome?
   /// The times that the run was interrupted and gone on with; nil if it never was.
   public var resumptions: [Resumption]?
+  /// Where the plan has rounds under probes: what came of them, once they are finished. No figure of theirs is in `trials`.
+  public var probes: ProbeResults?
 
   public init(
     environment: RunEnvironment, plan: Plan, trials: [Trial], precision: PrecisionOutcome? = nil,
@@ -43,11 +45,13 @@ public struct Run: Sendable, Codable, Hashable {
     trials = try container.decode([Placed<Trial>].self, forKey: .trials).map(\.value)
     precision = try container.decodeIfPresent(Placed<PrecisionOutcome>.self, forKey: .precision)?.value
     resumptions = try container.decodeIfPresent(Placed<[Resumption]>.self, forKey: .resumptions)?.value
+    probes = try container.decodeIfPresent(Placed<ProbeResults>.self, forKey: .probes)?.value
   }
 
-  /// Whether every planned trial is there, and no more rounds will be planned.
+  /// Whether every planned trial is there, no more rounds will be planned, and what was to be probed was.
   public var isComplete: Bool {
     trials.count == plan.trials.count && (plan.precision == nil || precision != nil)
+      && (plan.probeRounds == nil || probes != nil)
   }
 }
 
@@ -76,6 +80,8 @@ public struct Plan: Sendable, Codable, Hashable {
   public var precision: PrecisionGoal?
   /// Rows that are the same model under other names; nil in every run but a calibration.
   public var copies: [ModelCopy]?
+  /// So many of the first rounds are repeated under probes when all trials are finished; nil for none.
+  public var probeRounds: Int?
 
   public init(
     preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],

@@ -8,6 +8,8 @@ public enum RunFiles {
   public static let runName = "run.json"
   public static let trialName = "trial.json"
   public static let trialsName = "trials"
+  /// The processes of probed trials, as `trialsName` those of the timed ones; their counts stand in the run only.
+  public static let probesName = "probes"
   /// In the folder of the trials.
   public static let planName = "plan.json"
   public static let reportName = "report.md"

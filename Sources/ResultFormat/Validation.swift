@@ -40,6 +40,7 @@ struct Validation {
     checkCopies(run.plan)
     check(run.trials, against: run.plan, on: run.environment)
     checkHistory(run)
+    checkProbes(run)
   }
 
   // MARK: - Environment

@@ -25,7 +25,8 @@ public struct PassingThreshold: Sendable, Hashable {
   ///
   /// Their limit for many trials rejects above 2.27 at 95 %. With the three dozen of a search that covers as little as
   /// 84 %, where passes and failures overlap widely; the 3.84 of chi-squared with one degree of freedom, taken here, covers
-  /// 96 % and more (simulated: see the tests of ``RateSearch``). In plain words: where no pass lies above a failure, the
+  /// 97 % and more as long as a trial's own threshold scatters by up to 10 %, and 92 % at 20 % (simulated: see the tests
+  /// of ``RateSearch``). In plain words: where no pass lies above a failure, the
   /// interval goes from the third pass from above to the third failure from below.
   /// - Precondition: all rates are positive and finite, and the level lies within 0 ... 1.
   public init(_ trials: [(rate: Double, passes: Bool)], level: Double = 0.95) {

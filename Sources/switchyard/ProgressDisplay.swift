@@ -20,6 +20,11 @@ final class ProgressDisplay: Sendable {
     switch event {
     case .extended(let plan):
       progress.withLock { $0.extend(plan, skipping: skipped(plan)) }
+    case .probing(let trial, let finished, let count):
+      let line =
+        "probes \(finished + 1)/\(count) · \(trial.case) · \(Progress.label(trial.model, trial.variant)) · "
+        + "round \(trial.round)"
+      if isTerminal { redraw(line) } else { writeToStandardError(line + "\n") }
     case .starting(let trial):
       let line = progress.withLock { progress in
         progress.start(trial, at: now)

@@ -11,7 +11,7 @@ extension RunWorkloads {
       ("--guest", !models.guests.isEmpty),
       ("--preset", preset != nil), ("--rounds", rounds != nil), ("--seed", seed != nil), ("--set", !changes.isEmpty),
       ("--window", window != nil), ("--warm-up", warmUp != nil), ("--output", output != nil), ("--label", label != nil),
-      ("--until", until != nil), ("--max-time", maxTime != nil),
+      ("--until", until != nil), ("--max-time", maxTime != nil), ("--probe", probe),
     ]
     return flags.filter(\.1).map(\.0)
   }

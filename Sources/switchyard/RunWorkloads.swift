@@ -57,6 +57,10 @@ struct RunWorkloads: AsyncParsableCommand {
   @Option(help: "What the standard folder is called after; the processor's model if not given.")
   var label: String?
 
+  @Flag(
+    help: "Repeat the first rounds when all are finished, and count system calls, instructions and cycles in them.")
+  var probe = false
+
   @Flag(help: "Measure on a busy host, too: the tables say so.")
   var anyway = false
 
@@ -112,6 +116,7 @@ struct RunWorkloads: AsyncParsableCommand {
         cases: cases, models: rows.map(\.planned), preset: preset ?? .quick,
         seed: seed ?? UInt64.random(in: 1...UInt64(UInt32.max)), rounds: rounds, warmUpSeconds: warmUp,
         windowSeconds: window, processors: processors))
+    if probe { plan.probeRounds = min(Plan.probedRounds, plan.rounds) }
     let folder = output ?? RunFolder.standard(environment, preset: plan.preset)
     func execution() -> RunExecution {
       RunExecution(
@@ -141,6 +146,9 @@ struct RunWorkloads: AsyncParsableCommand {
       complain(
         "rounds are added until every headline's interval is within \(goal.words), for at most "
           + Progress.words(goal.maximumSeconds))
+    }
+    if let rounds = plan.probeRounds {
+      complain("then \(plan.probedTrials.count) trials of \(rounds) rounds are repeated under probes, and not timed")
     }
     let skipped = execution.skipped(of: plan).count
     if skipped > 0 { complain("\(skipped) of them take no time: their models decline the workload") }

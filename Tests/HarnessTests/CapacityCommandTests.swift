@@ -2,6 +2,7 @@
 
 import Foundation
 import ResultFormat
+import Subprocess
 import Testing
 import Workloads
 
@@ -11,7 +12,9 @@ import Workloads
   @Test(arguments: [
     (["capacity", "fan-out"], "Error: Missing expected argument '--slo <objective>'"),
     (["capacity", "fan-out", "--slo", "fast"], "switchyard: 'fast' is no service objective: expected a percentile "),
-    (["capacity", "parked", "--slo", "p99<1ms"], "switchyard: 'parked' has no offered rate to vary: there is fan-out, "),
+    (
+      ["capacity", "parked", "--slo", "p99<1ms"], "switchyard: 'parked' has no offered rate to vary: there is fan-out, "
+    ),
     (["capacity", "fan-out", "--slo", "p99<1ms", "--window", "0"], "Error: '0.0' is no window: expected 0.1 to 3600"),
     (["capacity", "fan-out", "--slo", "p99<1ms", "--model", "nobody"], "switchyard: 'nobody' is not a model: "),
   ]) func `a wrong command line ends with status 2 and quotes the value`(_ arguments: [String], _ message: String)
@@ -32,7 +35,8 @@ import Workloads
     ]
     let outcome = try await installation.switchyard(arguments + ["--output", folder])
     #expect(outcome.status == .exited(0), "\(outcome.error)")
-    #expect(outcome.error.contains("switchyard: capacity of fan-out/fixed-rate under p99<10ms, from 1000 requests/s on "))
+    #expect(
+      outcome.error.contains("switchyard: capacity of fan-out/fixed-rate under p99<10ms, from 1000 requests/s on "))
     #expect(outcome.error.contains("honest · 1000 requests/s · sustained · p99 was 1.0 ms\n"))
     #expect(outcome.error.contains("honest · 32000 requests/s · missed · p99 was 1"))
     #expect(outcome.output.contains("met (3 of 3)"))

@@ -28,17 +28,20 @@ import Workloads
     #expect(abs(one.requestsPerUnit - 1e9 / (0.99 * 20_000 + 0.01 * 10e6)) < 1e-6)
   }
 
-  @Test(arguments: [
-    ("timer-storm", [:], "'timer-storm' has no offered rate to vary: there is fan-out, blocking-mix"),
-    ("pipeline/paced", [:], "'pipeline/paced' has no offered rate to vary: there is fan-out, blocking-mix"),
-    ("fanout", [:], "'fanout' is not a workload with an offered rate: there is fan-out, blocking-mix"),
-    ("fan-out/open", [:], "'fan-out/open' is not a case with an offered rate: there is fan-out/fixed-rate, "),
-    ("fan-out/closed", [:], "'fan-out/closed' is a closed loop, in which the model sets the rate: there is fan-out/f"),
-    ("fan-out", ["load": "closed"], "'fan-out/fixed-rate+load=closed' is a closed loop, in which the model sets "),
-    ("fan-out", ["rate": "5"], "rate is what the search varies: leave --set rate=5 out"),
-    ("blocking-mix", ["offeredLoad": "1"], "offeredLoad is what the search varies: leave --set offeredLoad=1 out"),
-    ("fan-out", ["width": "65"], "'65' is not a value of width: expected 1 to 64"),
-  ] as [(String, [String: String], String)])
+  @Test(
+    arguments: [
+      ("timer-storm", [:], "'timer-storm' has no offered rate to vary: there is fan-out, blocking-mix"),
+      ("pipeline/paced", [:], "'pipeline/paced' has no offered rate to vary: there is fan-out, blocking-mix"),
+      ("fanout", [:], "'fanout' is not a workload with an offered rate: there is fan-out, blocking-mix"),
+      ("fan-out/open", [:], "'fan-out/open' is not a case with an offered rate: there is fan-out/fixed-rate, "),
+      (
+        "fan-out/closed", [:], "'fan-out/closed' is a closed loop, in which the model sets the rate: there is fan-out/f"
+      ),
+      ("fan-out", ["load": "closed"], "'fan-out/fixed-rate+load=closed' is a closed loop, in which the model sets "),
+      ("fan-out", ["rate": "5"], "rate is what the search varies: leave --set rate=5 out"),
+      ("blocking-mix", ["offeredLoad": "1"], "offeredLoad is what the search varies: leave --set offeredLoad=1 out"),
+      ("fan-out", ["width": "65"], "'65' is not a value of width: expected 1 to 64"),
+    ] as [(String, [String: String], String)])
   func `what has no rate to vary is refused`(_ subject: String, _ changes: [String: String], _ message: String) {
     let error = #expect(throws: HarnessError.self) { try CapacityLoad(subject, changes: changes, workers: 1) }
     #expect(error?.kind == .usage)

@@ -42,7 +42,9 @@ private func search(isInterrupted: Bool = false) throws -> CapacityResult {
     trial.figures?.offeredPerSecond = rate * (share ?? 1)
     trial.figures?.operationsPerSecond = rate * (share ?? 1)
     trial.figures?.windowNanoseconds = 4_000_000_000
-    trial.figures?.latencies = ["all": try LatencySummary(recorded: [[1_000_000, count * 9 / 10], [latency, count / 10]])]
+    trial.figures?.latencies = [
+      "all": try LatencySummary(recorded: [[1_000_000, count * 9 / 10], [latency, count / 10]])
+    ]
     trial.figures?.rig?.busyShare = busy
     result.trials.append(
       CapacityTrial(rate: rate * (share ?? 1), share: share, judgement: plan.judge(trial), trial: trial))
@@ -146,7 +148,8 @@ private func search(isInterrupted: Bool = false) throws -> CapacityResult {
     let json = try JSONDecoder().decode(
       Machine.self, from: Data(render(result, as: .json, colour: false, width: nil).utf8))
     #expect(json.objective == "p99<20ms")
-    #expect(json.models.map(\.ending) == ["found", "rig-limit", "above-highest", "below-lowest", "unsettled", "unsupported"])
+    #expect(
+      json.models.map(\.ending) == ["found", "rig-limit", "above-highest", "below-lowest", "unsettled", "unsupported"])
     #expect(json.models[0].capacity == 11_310 && json.models[0].low == 11_000 && json.models[0].meetsCheck == true)
     #expect(json.models[0].curve.map(\.share) == [0.5, 0.8, 1, 1.2])
     #expect(json.models[1].meetsCheck == false && json.models[2].meetsCheck == nil)

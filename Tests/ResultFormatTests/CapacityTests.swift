@@ -26,7 +26,8 @@ import Workloads
   }
 
   @Test(arguments: [
-    "", "p99", "99<10ms", "p99<10", "p99<ms", "p99<-1ms", "p99<0ms", "p99<61s", "p99<1e3ms", "p99>10ms", "p99<10ms<20ms",
+    "", "p99", "99<10ms", "p99<10", "p99<ms", "p99<-1ms", "p99<0ms", "p99<61s", "p99<1e3ms", "p99>10ms",
+    "p99<10ms<20ms",
     "p100<10ms", "p0<10ms", "p0.5<10ms", "p99.95<10ms", "p99.<10ms", "p.9<10ms", "p99<10m", "p99<0.1us", "mean<10ms",
     "p99<10msms", "p99<1.2.3ms", "p99<inf ms",
   ]) func `anything else is refused, quoted, with what would be right`(_ text: String) {
@@ -209,7 +210,8 @@ private func trial(
   }
 
   @Test func `another version is refused`() throws {
-    #expect(try refusal { $0.schemaVersion = 2 }.contains("schemaVersion is 2, and this switchyard reads 1: use the newer"))
+    #expect(
+      try refusal { $0.schemaVersion = 2 }.contains("schemaVersion is 2, and this switchyard reads 1: use the newer"))
     #expect(try refusal { $0.schemaVersion = 0 }.contains("make the search again"))
   }
 }
