@@ -277,7 +277,7 @@ final class Box<Value: ~Copyable & Sendable>: Sendable {
 /// to expect.
 func awaitTheKernel(_ isDone: () -> Bool) {
   var looks = 0
-  while !isDone() && looks < 10_000 {
+  while !isDone() && looks < 100_000 {
     looks += 1
     usleep(1_000)
   }

@@ -4,6 +4,9 @@
 //
 //   EventLoopChecks list            the names, one a line
 //   EventLoopChecks NAME [SEED]     prints "ok", or what failed; exits with 0 or 1
+//
+// Time decides nothing here: threads may stand still for seconds, at any instruction, and nothing fails. A check waits for
+// the state that it needs and names no limit; one that waits in vain ends with SIGALRM.
 import CLinux
 import Glibc
 
@@ -78,6 +81,9 @@ func threadNames() -> [String] {
   return names.sorted()
 }
 
+/// Seconds, far above what any check takes on a slow machine under a sanitizer: that is some seconds.
+private let patience: UInt32 = 240
+
 func run() -> Int32 {
   let checks = executorChecks + timerChecks + streamChecks + syncChecks + blockingChecks + exhaustionChecks
   let arguments = CommandLine.arguments
@@ -94,6 +100,7 @@ func run() -> Int32 {
     return 2
   }
   let seed = arguments.count > 2 ? UInt64(arguments[2]) ?? 1 : 1
+  alarm(patience)
   do {
     try check.body(seed)
     print("ok")
