@@ -125,6 +125,7 @@ private func again(_ run: inout Run, times factor: Double = 1) {
     let base = try place("base", in: installation)
     let copy = try place("copy", in: installation)
     let other = try place("other", in: installation) { run in
+      run.plan.pairs = nil
       for index in run.plan.models.indices { run.plan.models[index].name += "-2" }
       for index in run.plan.trials.indices { run.plan.trials[index].model += "-2" }
       for index in run.trials.indices { run.trials[index].model += "-2" }

@@ -107,7 +107,8 @@ import Workloads
     #expect(abs(summary.mean - mean) <= mean / 1_024)
   }
 
-  /// The median over rounds, the ends, and Student's interval of the mean logarithm (4 degrees of freedom).
+  /// The median over rounds and the ends. Its interval is tested on published values elsewhere: with five rounds both ends
+  /// are rounds, and beyond the two next to the median.
   private func expectFigure(_ figure: KnownReport.Figure?, _ values: [Double]) throws {
     let figure = try #require(figure)
     let sorted = values.sorted()
@@ -116,11 +117,6 @@ import Workloads
     guard values.count == 5 else { return }
     #expect(figure.median == sorted[2])
     let interval = try #require(figure.interval)
-    let logarithms = values.map { log($0) }
-    let mean = logarithms.reduce(0, +) / 5
-    let deviation = (logarithms.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4).squareRoot()
-    let reach = 2.7764451051977987 * deviation / 5.0.squareRoot()
-    #expect(abs(interval[0] / exp(mean - reach) - 1) < 1e-9)
-    #expect(abs(interval[1] / exp(mean + reach) - 1) < 1e-9)
+    #expect(interval.count == 2 && sorted[0...1].contains(interval[0]) && sorted[3...4].contains(interval[1]))
   }
 }

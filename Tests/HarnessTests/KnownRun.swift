@@ -29,16 +29,19 @@ struct KnownRun {
     let outcome = try await installation.switchyard(
       ["run"] + arguments + ["--anyway", "--seed", "7", "--output", folder])
     run = try RunFiles.readRun(from: folder)
-    #expect(outcome.status == .exited(run.trials.contains { $0.state == .timeout } ? 1 : 0), "\(outcome.error)")
+    #expect(outcome.status == .exited(run.trials.contains { $0.state != .ok } ? 1 : 0), "\(outcome.error)")
     #expect(validate(runAt: folder).map(\.description) == [])
     let json = try await installation.switchyard("report", folder, "--format", "json")
     report = try JSONDecoder().decode(KnownReport.self, from: Data(json.output.utf8))
     markdown = try await installation.switchyard("report", folder, "--format", "markdown").output
   }
 
-  /// Trials that were not answered in time: the machine gives the fake or the rig too little of its processors. What else
-  /// may be the reason for that is for other tests.
-  var overload: [String] { run.trials.filter { $0.state == .timeout }.map { $0.reason ?? "a timeout" } }
+  /// Trials that were not answered in time, in part or at all: the machine gives the fake or the rig too little of its
+  /// processors. What else may be the reason for that is for other tests.
+  var overload: [String] {
+    run.trials.filter { $0.state == .timeout || ($0.rigLedger?["requestsUnanswered"] ?? 0) > 0 }
+      .map { $0.reason ?? "a timeout" }
+  }
 
   func trial(_ model: String) throws -> Trial { try #require(run.trials.first { $0.model == model }) }
   func metrics(_ model: String) throws -> [String: KnownReport.Figure] {
