@@ -121,7 +121,7 @@ public struct ModelCatalogue: Sendable {
       case .late: return refuse("did not answer 'describe' within \(limit.words)")
       case .malformed(_, let reason): return refuse("printed \(reason)")
       default:
-        let status = await model.exitStatus(within: .seconds(1))
+        let status = await model.exitStatus(within: limit)
         return refuse("\(status?.description ?? "closed its standard output") before it had answered 'describe'")
       }
     }
