@@ -91,8 +91,11 @@ final class Tally: Sendable {
     }
   }
 
-  @Test func checkpointGivesOthersATurn() throws {
+  /// The monitor must watch a worker that has slept as it did before. A run that hangs fails by the limit.
+  @Test(.timeLimit(.minutes(10)), arguments: [false, true])
+  func checkpointGivesOthersATurn(afterASleep: Bool) throws {
     try Scheduler.run(workers: 1) {
+      if afterASleep { try sleep(for: .milliseconds(1)) }
       let tally = Tally()
       let other = try spawn { tally.count() }
       while tally.total == 0 { try checkpoint() }
