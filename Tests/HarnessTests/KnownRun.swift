@@ -4,6 +4,7 @@ import Foundation
 import ResultFormat
 import Subprocess
 import Testing
+import Workloads
 
 @testable import Harness
 
