@@ -40,6 +40,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
     core.pointee.sleeping.store(1, ordering: .sequentiallyConsistent)
     pointee.sleepsInPoller = true
     defer {
+      pointee.awake.store(1, ordering: .relaxed)  // the monitor watches no other
       core.pointee.sleeping.store(0, ordering: .sequentiallyConsistent)
       core.wakeMonitorIfParked()
     }
@@ -224,7 +225,7 @@ extension UnsafeMutablePointer where Pointee == Core {
   }
 
   /// The last searcher to find something rouses the next: while it searched, nobody else was roused.
-  fileprivate func stopSearching(from worker: WorkerPointer) {
+  fileprivate func stopSearching(from worker: WorkerPointer?) {
     let before = pointee.searching.subtract(1, ordering: .sequentiallyConsistent).oldValue
     if before == 1, hasQueuedWork { wakeOne(from: worker) }
   }
@@ -255,8 +256,8 @@ extension UnsafeMutablePointer where Pointee == Core {
     pointee.idleLock.lock()
     guard var chosen = pointee.sleepers else {
       pointee.idleLock.unlock()
-      pointee.searching.subtract(1, ordering: .sequentiallyConsistent)
-      return
+      // Somebody may have gone to sleep since, and somebody else pushed a unit and relied on this search.
+      return stopSearching(from: worker)
     }
     // The one in the poller only if there is no other: somebody should go on listening.
     if chosen.pointee.sleepsInPoller, let other = chosen.pointee.nextSleeper {

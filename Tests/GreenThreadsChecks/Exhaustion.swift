@@ -137,7 +137,7 @@ let exhaustionChecks = [
         for descriptor in held { descriptor.close() }
         held = []
         // The connection was not lost.
-        try listener.accept(timeout: .seconds(30)).close()
+        try listener.accept(timeout: .seconds(120)).close()
         waiting.close()
         say("round \(round)")
       }

@@ -2,12 +2,20 @@
 import Glibc
 import GreenThreads
 
-/// Keeps `count` units parked at once.
-func parkUnits(_ count: Int) throws {
+/// Keeps `count` units alive at once, each of which has begun, and runs `body` while none of them can end.
+func parkUnits(_ count: Int, while body: () throws -> Void = {}) throws {
+  let begun = WaitGroup()
   let gate = Semaphore(permits: 0)
   var units = JoinSet<Void>()
-  for _ in 0..<count { try units.spawn { try gate.acquire() } }
-  yield()
+  begun.add(count)
+  for _ in 0..<count {
+    try units.spawn {
+      begun.done()
+      try gate.acquire()
+    }
+  }
+  try begun.wait()
+  try body()
   for _ in 0..<count { gate.release() }
   while try units.joinNext() != nil {}
 }

@@ -1,5 +1,6 @@
 // What is said before the process ends, or instead of hanging.
 import CContextSwitch
+import CLinux
 import Glibc
 import GreenThreads
 import Synchronization
@@ -61,17 +62,30 @@ let messageChecks = [
   Check(name: "hog", needsPlainProcess: false) {
     try Scheduler.run(workers: 2) {
       try spawn(name: "endless loop") {
-        while Scheduler.counters.reduce(Counters(), +).hogs == 0 {}
+        // The first report may be of the root, if that took long to come here. It cannot be reported twice.
+        for hogs in 1...2 {
+          while Scheduler.counters.reduce(Counters(), +).hogs < hogs {}
+          yield()
+        }
       }.join()
     }
   },
   Check(name: "blocked-unit-is-no-hog", needsPlainProcess: false) {
-    let counters = try Scheduler.runCounting(Scheduler.Configuration(workers: 1)) {
-      for _ in 0..<3 { blocking { _ = usleep(50_000) } }
-      usleep(50_000)
-    }.counters
+    var configuration = Scheduler.Configuration(workers: 1)
+    configuration.hogThreshold = .milliseconds(100)
+    var hogs: UInt64
+    var used: UInt64
+    repeat {
+      let before = clinux_process_cpu_ns()
+      hogs = try Scheduler.runCounting(configuration) {
+        for _ in 0..<3 { blocking { _ = usleep(150_000) } }
+        usleep(150_000)
+      }.counters[0].hogs
+      used = clinux_process_cpu_ns() - before
+      // A processor that the host took away while a thread was on it may count as used by the thread: then once more.
+    } while used >= 100_000_000
     // Its thread slept, and used no processor.
-    expect(counters[0].hogs == 0, "\(counters[0].hogs) hogs")
+    expect(hogs == 0, "\(hogs) hogs, and \(used) ns of processor time")
   },
   Check(name: "outside-of-a-unit") { yield() },
   Check(name: "run-within-a-run") { try Scheduler.run { try Scheduler.run {} } },

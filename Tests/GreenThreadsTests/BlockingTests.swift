@@ -12,26 +12,29 @@ final class Tally: Sendable {
 
 @Suite struct BlockingTests {
   /// The unit in the blocking section waits on a pipe that only another unit of the same worker fills: without a
-  /// hand-off neither could go on.
-  @Test(arguments: [1, 2])
+  /// hand-off neither could go on. A run that hangs fails by the limit.
+  @Test(.timeLimit(.minutes(10)), arguments: [1, 2])
   func blockedUnitDoesNotKeepItsWorker(workers: Int) throws {
     var ends: [Int32] = [0, 0]
     #expect(Glibc.pipe(&ends) == 0)
     let (reading, writing) = (ends[0], ends[1])
     var configuration = Scheduler.Configuration(workers: workers)
     configuration.hogThreshold = nil
+    let inside = Tally()
     let counters = try Scheduler.runCounting(configuration) {
       try withScope { scope in
         for _ in 0..<workers {
           try scope.spawn {
             var byte: UInt8 = 0
-            let n = blocking { Glibc.read(reading, &byte, 1) }
+            let n = blocking {
+              inside.count()
+              return Glibc.read(reading, &byte, 1)
+            }
             #expect(n == 1)
           }
         }
-        // Only once every worker is in a blocking section.
-        for _ in 0..<100 { yield() }
-        try sleep(for: .milliseconds(1))
+        // As many sections as there are workers, and here a unit that runs: one of them has been handed off.
+        while inside.total < workers { yield() }
         for _ in 0..<workers {
           var byte: UInt8 = 1
           #expect(Glibc.write(writing, &byte, 1) == 1)
@@ -73,7 +76,7 @@ final class Tally: Sendable {
 
   /// The last unit may come back from its section, or fail to be handed off from it, while the workers look for the last
   /// time who is away before they sleep: they must learn that the run is over. A run that hangs fails by the limit.
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 2])
+  @Test(.timeLimit(.minutes(10)), arguments: [1, 2])
   func runEndsHoweverItsLastSectionEnds(workers: Int) throws {
     for run in 0..<100 {
       let tally = Tally()
@@ -91,8 +94,11 @@ final class Tally: Sendable {
     }
   }
 
-  @Test func checkpointGivesOthersATurn() throws {
+  /// The monitor must watch a worker that has slept as it did before. A run that hangs fails by the limit.
+  @Test(.timeLimit(.minutes(10)), arguments: [false, true])
+  func checkpointGivesOthersATurn(afterASleep: Bool) throws {
     try Scheduler.run(workers: 1) {
+      if afterASleep { try sleep(for: .milliseconds(1)) }
       let tally = Tally()
       let other = try spawn { tally.count() }
       while tally.total == 0 { try checkpoint() }
@@ -112,7 +118,7 @@ final class Tally: Sendable {
   }
 
   /// A computation without waits is stopped by its deadline, and by a cancellation.
-  @Test(.timeLimit(.minutes(1))) func checkpointEndsALongComputation() throws {
+  @Test(.timeLimit(.minutes(10))) func checkpointEndsALongComputation() throws {
     var configuration = Scheduler.Configuration(workers: 2)
     configuration.hogThreshold = nil
     try Scheduler.run(configuration) {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import GreenThreads
 import Testing
@@ -139,7 +140,7 @@ import Testing
       old.writing.close()
       let waiting = try spawn {
         var byte: [UInt8] = [0]
-        let count = try byte.withUnsafeMutableBytes { try reading.read(into: $0, timeout: .seconds(30)) }
+        let count = try byte.withUnsafeMutableBytes { try reading.read(into: $0, timeout: .seconds(120)) }
         return [count, Int(byte[0])]
       }
       yield()
@@ -160,9 +161,18 @@ import Testing
 
   @Test func refusedConnectionIsAnError() throws {
     try Scheduler.run(workers: 1) {
-      let listener = try Descriptor.listen()
-      let port = listener.port
-      listener.close()
+      // Bound, so that nobody else gets the port, but not listening.
+      let bound = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(bound) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+      let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let result = withUnsafePointer(to: address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(bound, $0, size) }
+      }
+      #expect(result == 0)
+      let port = UInt16(clinux_local_port(bound))
       let error = #expect(throws: IOError.self) { try Descriptor.connect(port: port) }
       #expect(error?.errno == ECONNREFUSED)
     }

@@ -76,7 +76,10 @@ import Testing
       try withScope { scope in
         for pair in 0..<16 {
           let channel = Channel<Int>(capacity: 0)
+          let silent = Channel<Int>(capacity: 0)
           try scope.spawn {
+            // One timer at least, even if each of the senders below is faster than its receiver.
+            #expect(throws: DeadlineExceeded.self) { try silent.receive(timeout: .microseconds(pair * 7)) }
             var got = 0
             while got < 50 {
               do {
