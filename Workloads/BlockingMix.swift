@@ -40,6 +40,7 @@ extension Workload {
     ],
     variants: [],
     rules: BlockingMix.Rule.allCases.map { ($0.rawValue, $0.meaning) },
+    rulesOfShares: [BlockingMix.Rule.offload.rawValue],
     cases: [
       Case(
         name: "blocking-mix/cpu", changes: [:], presets: [.quick, .standard, .full],
@@ -113,7 +114,8 @@ extension Workload {
           "hogKind": .text("blocking-call"), "hogShare": .number(20), "hogTime": .number(100),
           "offeredLoad": .number(0.01), "hogsAtOnce": .integer(1), "mitigation": .text("offload"),
         ],
-        operations: 600, isGated: true),
+        operations: 600, isGated: true,
+        changesInPatience: ["hogTime": .number(1_000), "offeredLoad": .number(0.001)]),
     ],
     judge: { BlockingMix.judge($0) }
   )

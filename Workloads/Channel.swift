@@ -74,9 +74,8 @@ public enum Channel {
   }
 
   /// The gate of a gated check: how long the consumers go on standing still after `capacity` items have been put, to
-  /// see whether more are; and how long they wait for that to happen.
+  /// see whether more are.
   public static let stillNanoseconds: UInt64 = 50_000_000
-  public static let gatePatienceNanoseconds: UInt64 = 3_000_000_000
 
   /// The value that the producer's item of that number, from 0, carries.
   @inlinable

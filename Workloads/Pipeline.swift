@@ -111,9 +111,8 @@ public enum Pipeline {
   }
 
   /// The gate of a gated check: how long a sink goes on standing still after its lane has taken in `laneCapacity`
-  /// items, to see whether it takes in more; and how long it waits for that to happen.
+  /// items, to see whether it takes in more.
   public static let stillNanoseconds: UInt64 = 50_000_000
-  public static let gatePatienceNanoseconds: UInt64 = 3_000_000_000
 
   /// The value with which the lane's item of that number, from 0, leaves the source.
   @inlinable

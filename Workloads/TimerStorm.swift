@@ -37,6 +37,7 @@ extension Workload {
         meaning: "no unit per timer: the callback of a timer that fires, or the canceller, arms the slot's next timer")
     ],
     rules: TimerStorm.Rule.allCases.map { ($0.rawValue, $0.meaning) },
+    rulesOfShares: [TimerStorm.Rule.pacer.rawValue, TimerStorm.Rule.lateness.rawValue],
     cases: [
       Case(
         name: "timer-storm/paced", changes: [:], presets: [.quick, .standard, .full],

@@ -16,6 +16,8 @@ public struct Workload: Sendable {
   public let variants: [Variant]
   /// The oracle's rules: name and meaning.
   public let rules: [(name: String, meaning: String)]
+  /// Those of them that judge by shares of what happened, so that a trial of which the host took the most breaks them too.
+  public var rulesOfShares: Set<String> = []
   public let cases: [Case]
   /// Small and gated cases for `switchyard check`.
   public let checks: [Check]
@@ -97,6 +99,9 @@ public struct Check: Sendable {
   public let operations: Int
   /// Served: no child is answered before all its siblings have arrived. In-process: as the contract says.
   public let isGated: Bool
+
+  /// Served: what makes time count for less, where the check has failed by a rule of ``Workload/rulesOfShares``.
+  public var changesInPatience: [String: ParameterValue] = [:]
 
   public static let inProcessWindowSeconds = 0.3
 }

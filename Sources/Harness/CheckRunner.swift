@@ -24,6 +24,7 @@ public struct CheckRunner: Sendable {
   let runner: TrialRunner
   let processors: ProcessorSets
   let deadlines: TrialOrder.Deadlines
+  let patience: Duration
   let iterationsPerMillisecond: Int?
 
   /// How long a model may make no progress: checks are small, and on a machine that is not busy what takes seconds is
@@ -37,6 +38,7 @@ public struct CheckRunner: Sendable {
   ) {
     self.runner = runner
     self.processors = processors
+    self.patience = patience
     func stretched(_ seconds: Double) -> Duration { .seconds(seconds) * max(1, patience / Self.patience) }
     deadlines = TrialOrder.Deadlines(
       rig: stretched(10), ready: stretched(10), edge: stretched(5), patience: patience, load: stretched(30),
@@ -79,28 +81,32 @@ public struct CheckRunner: Sendable {
       result.reason = reason
       return result
     }
-    let parameters: [String: ParameterValue]
-    do {
-      parameters = try workload.values(check.changes)
-    } catch {
-      throw HarnessError(error)
-    }
     let place =
       "\(folder)/\(row.label.replacingOccurrences(of: ":", with: "-"))-"
       + check.name.replacingOccurrences(of: "/", with: "-")
-    func trial(window: Double) async throws(HarnessError) -> Result<Observation, TrialEnd> {
+    func trial(_ changes: [String: ParameterValue], window: Duration) async throws(HarnessError)
+      -> Result<Observation, TrialEnd>
+    {
+      let parameters: [String: ParameterValue]
+      do {
+        parameters = try workload.values(changes)
+      } catch {
+        throw HarnessError(error)
+      }
       try? FileManager.default.removeItem(atPath: place)
       return try await runner.run(
         TrialOrder(
           model: row.program, variant: row.variant, workload: workload, parameters: parameters, seed: 1,
-          warmUp: .zero, window: .seconds(window), operations: check.operations, isGated: check.isGated,
+          warmUp: .zero, window: window, operations: check.operations, isGated: check.isGated,
           iterationsPerMillisecond: iterationsPerMillisecond, processors: processors, deadlines: deadlines),
         folder: place)
     }
-    var outcome = try await trial(window: workload.isServed ? 60 : Check.inProcessWindowSeconds)
-    if !workload.isServed, case .failure(let end) = outcome, end.findsTooFewOperations(of: check) {
-      // A host may take the processors away for as long as a short window is. Nothing in a long one is the model's doing.
-      outcome = try await trial(window: 10 * Check.inProcessWindowSeconds)
+    let window = Duration.seconds(workload.isServed ? 60 : Check.inProcessWindowSeconds)
+    var outcome = try await trial(check.changes, window: window)
+    if case .failure(let end) = outcome, end.mayBeTheHosts(check, of: workload) {
+      // A host may take the processors away for as long as a short window is, and not for as long as patience lasts.
+      outcome = try await trial(
+        check.changes.merging(check.changesInPatience) { $1 }, window: max(window, patience))
     }
     guard case .failure(let end) = outcome else {
       try? FileManager.default.removeItem(atPath: place)
@@ -119,10 +125,11 @@ public struct CheckRunner: Sendable {
 }
 
 extension TrialEnd {
-  /// Whether all that is wrong is that the window held less than the check asks for.
-  fileprivate func findsTooFewOperations(of check: Check) -> Bool {
-    guard cause == .failed(.wrong), findings.allSatisfy({ $0.rule == "window" }), let counted = evidence.operations
-    else { return false }
-    return counted == 0 || counted < check.operations
+  /// Whether nothing is wrong but what a model that stood still for most of a short window would show too: less than the
+  /// check asks for, or shares that are not those of the time.
+  fileprivate func mayBeTheHosts(_ check: Check, of workload: Workload) -> Bool {
+    guard cause == .failed(.wrong) else { return false }
+    let hasTooFew = evidence.operations.map { $0 == 0 || $0 < check.operations } ?? false
+    return findings.allSatisfy { $0.rule == "window" && hasTooFew || workload.rulesOfShares.contains($0.rule) }
   }
 }

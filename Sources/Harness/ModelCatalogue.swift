@@ -83,7 +83,7 @@ public struct ModelCatalogue: Sendable {
   }
 
   /// What each program says of itself.
-  public func describe(_ executables: Executables, within limit: Duration = .seconds(10)) async throws(HarnessError)
+  public func describe(_ executables: Executables, within limit: Duration = .seconds(30)) async throws(HarnessError)
     -> [CatalogueEntry]
   {
     var entries: [CatalogueEntry] = []
@@ -121,7 +121,7 @@ public struct ModelCatalogue: Sendable {
       case .late: return refuse("did not answer 'describe' within \(limit.words)")
       case .malformed(_, let reason): return refuse("printed \(reason)")
       default:
-        let status = await model.exitStatus(within: .seconds(1))
+        let status = await model.exitStatus(within: limit)
         return refuse("\(status?.description ?? "closed its standard output") before it had answered 'describe'")
       }
     }

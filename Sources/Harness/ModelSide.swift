@@ -109,7 +109,7 @@ struct ModelSide: Sendable {
         return declared(reply.failure)
       }
     }
-    switch await process.exitStatus(within: .seconds(2)) {
+    switch await process.exitStatus(within: order.deadlines.exit) {
     case nil: return .protocolBroken("closed its standard output and went on running")
     case .exited(0): return .failed(.crashed, "exited with status 0 before it had printed its result")
     case .signalled(SIGKILL):

@@ -70,7 +70,7 @@ struct RigSide: Sendable {
           return .failed(.voided, "the rig failed: \(reply.reason ?? "no reason given")")
         }
       }
-      let status = await process.exitStatus(within: .seconds(2))
+      let status = await process.exitStatus(within: .seconds(30))
       return .failed(.voided, "the rig \(status?.description ?? "closed its standard output") before it was done")
     }
   }

@@ -36,23 +36,24 @@ struct TrialOrder: Sendable {
   var processors: ProcessorSets
   var deadlines = Deadlines()
 
-  /// How long each wait may take before the side that is waited for counts as hung.
+  /// How long each wait may take before the side that is waited for counts as hung. Hosts have been seen to take the
+  /// processors away for 20 s, which must not become a model's state.
   struct Deadlines: Sendable {
     /// The rig: to listen, and to print its result.
-    var rig: Duration = .seconds(20)
+    var rig: Duration = .seconds(30)
     /// The model: from the request to `ready`.
     var ready: Duration = .seconds(30)
     /// The model: to answer an edge.
-    var edge: Duration = .seconds(5)
+    var edge: Duration = .seconds(30)
     /// Both: without any progress under load, and for what is left of it at its end.
-    var patience: Duration = .seconds(10)
+    var patience: Duration = .seconds(30)
     /// The whole of a load that is bounded by count, beyond its own time.
-    var load: Duration = .seconds(20)
+    var load: Duration = .seconds(30)
     /// In-process: building what the case needs, beyond the warm-up; and finishing what was started, beyond the window.
     var work: Duration = .seconds(60)
     /// The model: from `drain` to `result`, and from the end of its input to its exit.
-    var drain: Duration = .seconds(15)
-    var exit: Duration = .seconds(10)
+    var drain: Duration = .seconds(30)
+    var exit: Duration = .seconds(30)
   }
 }
 

@@ -174,11 +174,12 @@ import Workloads
 
   @Test func `a failed check ends with status 1, a passed one with 0`() async throws {
     let installation = try installed(["answers-one-too-few", "honest"])
-    let passed = try await installation.switchyard("check", "fan-out", "--model", "honest")
+    let passed = try await installation.switchyard("check", "fan-out", "--model", "honest", "--patience", "60")
     #expect(passed.status == .exited(0))
     #expect(passed.output.split(separator: "\n").count == 4)
     #expect(passed.output.hasPrefix("honest · fan-out/check-scarce · ok\n"))
-    let failed = try await installation.switchyard("check", "fan-out", "--model", "answers-one-too-few", "--json")
+    let failed = try await installation.switchyard(
+      "check", "fan-out", "--model", "answers-one-too-few", "--patience", "60", "--json")
     #expect(failed.status == .exited(1))
     #expect(failed.error == "switchyard: 4 of 4 checks failed\n")
     let results = try #require(try JSONSerialization.jsonObject(with: Data(failed.output.utf8)) as? [[String: Any]])

@@ -153,14 +153,29 @@ import Testing
     return Dictionary(uniqueKeysWithValues: results.map { ($0.check, $0) })
   }
 
+  /// Checks with more and more patience: what a model that hangs is told apart from needs time on a host that stalls.
+  private func check(_ behaviour: String, until isSeen: ([String: CheckResult]) -> Bool) async throws
+    -> [String: CheckResult]
+  {
+    for patience in [0.3, 3, 12] {
+      let results = try await check(behaviour, patience: .seconds(patience))
+      if isSeen(results) { return results }
+    }
+    return try await check(behaviour, patience: .seconds(40))
+  }
+
   @Test func `an honest model passes, gated or not`() async throws {
     let results = try await check("honest")
     #expect(results.mapValues(\.state) == ["counting/check-plain": .ok, "counting/check-gated": .ok])
   }
 
   @Test func `a standstill in a gated check is a finding of rule gate`() async throws {
-    // So long that the plain check is not late on a loaded machine; the gated one waits for it in vain.
-    let results = try await check("hangs-at-gates", patience: .seconds(2))
+    // The gated check waits in vain for as long as it takes to tell that from a host that stands still.
+    let results = try await check(
+      "hangs-at-gates",
+      until: {
+        $0["counting/check-plain"]?.state == .ok && $0["counting/check-gated"]?.findings.map(\.rule) == ["gate"]
+      })
     #expect(results["counting/check-plain"]?.state == .ok)
     let gated = try #require(results["counting/check-gated"])
     #expect(gated.state == .timeout)
@@ -169,15 +184,23 @@ import Testing
   }
 
   @Test func `a hang without gates breaks no rule`() async throws {
-    let results = try await check("hangs-at-begin", patience: .milliseconds(200))
+    let results = try await check(
+      "hangs-at-begin", until: { $0["counting/check-gated"]?.findings.map(\.rule) == ["gate"] })
     #expect(results["counting/check-plain"]?.state == .timeout)
     #expect(results["counting/check-plain"]?.findings.isEmpty == true)
     #expect(results["counting/check-gated"]?.findings.map(\.rule) == ["gate"])
   }
 
-  @Test func `a window in which the host gave no time is followed by a long one`() async throws {
-    let results = try await check("loses-its-processors")
+  @Test(arguments: ["loses-its-processors", "loses-its-samples"])
+  func `a window of which the host may have taken the most is followed by a long one`(_ behaviour: String) async throws
+  {
+    let results = try await check(behaviour)
     #expect(results.mapValues(\.state) == ["counting/check-plain": .ok, "counting/check-gated": .ok])
+  }
+
+  @Test func `what no host can have done is not asked again`() async throws {
+    let results = try await check("loses-a-unit-at-first")
+    #expect(results.mapValues(\.state) == ["counting/check-plain": .wrong, "counting/check-gated": .wrong])
   }
 
   @Test func `fewer operations than the check asks for are a finding`() async throws {

@@ -106,7 +106,7 @@ import Workloads
     let entries = try await ModelCatalogue(executables, guests: []).describe(executables)
     let runner = CheckRunner(
       runner: TrialRunner(executables: executables, interruption: Interruption()),
-      processors: ProcessorSets(available: []))
+      processors: ProcessorSets(available: []), patience: .seconds(60))
     let rows = try ModelCatalogue.rows(entries, named: ["honest", "answers-one-too-few", "declines"])
     let results = try #require(try await runner.run(rows, [.fanOut]) { _ in })
     let checks = Workload.fanOut.checks.count
@@ -187,7 +187,7 @@ import Workloads
     ("hangs-silently", "did not answer 'describe' within 300 ms"),
   ]) func `a program that does not describe itself is named`(_ behaviour: String, _ text: String) async throws {
     let program = try installation.model(behaviour)
-    let limit: Duration = behaviour == "hangs-silently" ? .milliseconds(300) : .seconds(20)
+    let limit: Duration = behaviour == "hangs-silently" ? .milliseconds(300) : .seconds(120)
     let entry = try await ModelCatalogue.describe(program, executables, within: limit)
     guard case .failure(let error) = entry.description else { return #expect(Bool(false), "it described itself") }
     #expect(error == .usage("model '\(behaviour)' (\(program.path)) \(text)"))
@@ -196,7 +196,7 @@ import Workloads
   @Test func `what a broken program says on standard error is quoted`() async throws {
     let path = try installation.write("#!/bin/sh\necho no luck today >&2\nexit 9\n", as: "broken")
     let entry = try await ModelCatalogue.describe(
-      ModelProgram(name: "broken", path: path, isGuest: true), executables, within: .seconds(20))
+      ModelProgram(name: "broken", path: path, isGuest: true), executables, within: .seconds(120))
     guard case .failure(let error) = entry.description else { return #expect(Bool(false), "it described itself") }
     #expect(
       error.description

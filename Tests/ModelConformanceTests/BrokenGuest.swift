@@ -22,6 +22,19 @@ struct BrokenGuest: Sendable, CustomTestStringConvertible {
   /// What breaks `gate` may come to a standstill there instead.
   var statesInCheck: Set<String> { rule == "gate" ? [state, "timeout"] : [state] }
 
+  /// Whether these say that it breaks its rule, in states that come of that.
+  func isCaught(in results: [Verdict]) -> Bool {
+    let failures = results.filter { $0.state != "ok" }
+    return failures.contains { $0.findings.contains { $0.rule == rule } }
+      && failures.allSatisfy { statesInCheck.contains($0.state) }
+  }
+
+  /// Whether a trial of a run, which has no gate, ends as this guest's must.
+  func ends(as trial: RunOnDisk.Trial) -> Bool {
+    trial.state == stateInRun
+      && (rule == nil || stateInRun != "wrong" || (trial.findings ?? []).contains { $0.rule == rule })
+  }
+
   static let all = fanOut + others
 
   /// Lines of the table at the top of Tests/Guests/broken_guest.py. Its columns are set apart by two blanks or more:

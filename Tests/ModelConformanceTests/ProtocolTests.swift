@@ -21,7 +21,7 @@ extension Conformance {
       try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(filePath: input))
       let call = try RunningCall(
         executable: path(subject), arguments: [], input: try FileHandle(forReadingFrom: URL(filePath: input)))
-      let end = try await call.end(within: .seconds(30))
+      let end = try await call.end(within: .seconds(120))
       let replies = try end.output.split(separator: "\n").map {
         try JSONDecoder().decode(ModelReply.self, from: Data($0.utf8))
       }

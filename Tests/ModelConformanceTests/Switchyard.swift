@@ -38,7 +38,7 @@ enum Switchyard {
   }
 
   /// Calls `switchyard` and waits for its end.
-  static func call(_ arguments: String..., within limit: Duration = .seconds(120)) async throws -> Call {
+  static func call(_ arguments: String..., within limit: Duration = .seconds(300)) async throws -> Call {
     try await start(arguments).end(within: limit)
   }
 
@@ -118,7 +118,7 @@ final class TemporaryFolder {
 }
 
 /// Looks until `condition` holds. For events in other processes, which cannot be waited for.
-func eventually(within limit: Duration = .seconds(30), _ condition: () throws -> Bool) async throws -> Bool {
+func eventually(within limit: Duration = .seconds(120), _ condition: () throws -> Bool) async throws -> Bool {
   let deadline = ContinuousClock.now + limit
   while ContinuousClock.now < deadline {
     if try condition() { return true }

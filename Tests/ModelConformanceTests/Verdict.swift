@@ -32,13 +32,13 @@ struct Verdict: Decodable {
   /// Checks these rows; the exit status must agree with what is said.
   /// - Parameter rows: as after `--model`.
   /// - Parameter guests: as after `--guest`.
-  /// - Parameter patience: usual where a hang is expected. Elsewhere time decides nothing: a host that takes the
-  ///   processors away for seconds must not fail a guest that does its work.
+  /// - Parameter patience: usual where a standstill may be expected, for a first look. What decides is generous: a host
+  ///   that takes the processors away for seconds must not fail a guest that does its work.
   static func check(
     _ workload: String, rows: [String], guests: [String] = [], patience: Patience = .generous
   ) async throws -> [Verdict] {
     let arguments = guests.flatMap { ["--guest", $0] } + rows.flatMap { ["--model", $0] } + patience.arguments
-    let call = try await Switchyard.start(["check", workload, "--json"] + arguments).end(within: .seconds(600))
+    let call = try await Switchyard.start(["check", workload, "--json"] + arguments).end(within: .seconds(1_200))
     let verdicts: [Verdict]
     do {
       verdicts = try JSONDecoder().decode([Verdict].self, from: Data(call.output.utf8))

@@ -69,7 +69,7 @@ import Workloads
 
   @Test func `conduct reports both edges in their time, drains, and prints what was measured`() throws {
     input.write(Self.begin + Self.drain)
-    let session = session()
+    let session = session(warmUp: 3_600_000_000_000)
     let window = try session.awaitBegin()
     // The drain is there already, and yet ends nothing but the wait for it, since the window is over.
     let quiet = Window(opens: monotonicNanoseconds(), closes: monotonicNanoseconds())

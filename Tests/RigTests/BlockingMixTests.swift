@@ -162,7 +162,9 @@ struct BlockingMixTrialTests {
       .none, ["goodLatency": .number(10_000), "offeredLoad": .number(0.5)], operations: nil, windowMilliseconds: 200)
     let answered = all.samples("interactive")! + all.samples("hog")!
     #expect(answered == UInt64(all.result.offered))
-    #expect(all.result.measures?.first?.value == Double(answered) / 0.2)
+    // Where the host has held up none of them for 10 s.
+    let longest = max(all.result.latencies["interactive"]!.last![0], all.result.latencies["hog"]?.last?[0] ?? 0)
+    if longest < 9_900_000_000 { #expect(all.result.measures?.first?.value == Double(answered) / 0.2) }
     // Blocking hogs of 20 ms are never good within 1 ms.
     let some = try mixTrial(
       .none,
@@ -226,11 +228,18 @@ struct BlockingMixTrialTests {
     "hogs that do not block, or not for long enough, are answered too soon",
     arguments: [MixFault.skipsCall, .blocksForHalfTheTime])
   func tooSoon(fault: MixFault) throws {
-    let outcome = try mixTrial(
-      fault, ["hogKind": .text("blocking-call"), "hogTime": .number(400), "connections": .integer(8)], operations: 30)
-    #expect(outcome.count(.hogsSent) > 0)
-    #expect(Set(outcome.offences.keys) == ["answersTooSoon"])
-    if fault == .skipsCall { #expect(outcome.count(.answersTooSoon) == outcome.count(.hogsSent)) }
+    // An answer that the host holds up for as long as the hog is short of its time does not come too soon.
+    let changes: [String: ParameterValue] = [
+      "hogKind": .text("blocking-call"), "hogTime": .number(1_000), "connections": .integer(8),
+    ]
+    let isSeen = try givenTime([1, 1, 1, 1, 1]) { _ in
+      let outcome = try mixTrial(fault, changes, operations: 30)
+      #expect(outcome.count(.hogsSent) > 0)
+      #expect(Set(outcome.offences.keys).isSubset(of: ["answersTooSoon"]))
+      let tooSoon = outcome.count(.answersTooSoon)
+      return fault == .skipsCall ? tooSoon == outcome.count(.hogsSent) : tooSoon > 0
+    }
+    #expect(isSeen)
   }
 
   @Test(
@@ -246,10 +255,12 @@ struct BlockingMixTrialTests {
     #expect(!outcome.result.isComplete)
   }
 
-  private func gated(_ fault: MixFault) throws -> MixOutcome {
+  /// As the check is, and as it is where the host may have spoilt that.
+  private func gated(_ fault: MixFault, inPatience: Bool) throws -> MixOutcome {
     let check = try #require(Workload.blockingMix.checks.first { $0.isGated })
+    let changes = inPatience ? check.changes.merging(check.changesInPatience) { $1 } : check.changes
     return try mixTrial(
-      fault, check.changes.merging(["connections": .integer(16)]) { $1 }, operations: 600, isGated: true)
+      fault, changes.merging(["connections": .integer(16)]) { $1 }, operations: 600, isGated: true)
   }
 
   private func broken(_ outcome: MixOutcome) throws -> Set<String> {
@@ -268,12 +279,18 @@ struct BlockingMixTrialTests {
 
   @Test("gated: hogs that hold no worker are overtaken; hogs that block everybody are not, and the oracle says so")
   func offload() throws {
-    let right = try gated(.none)
-    #expect(right.count(.hogsOvertaken) > 0)
-    #expect(try broken(right) == [])
-    let wrong = try gated(.blocksEverybody)
-    #expect(wrong.count(.hogsInTheWay) > 0)
-    #expect(try broken(wrong) == ["offload"])
+    let isRight = try givenTime([1, 10, 10, 10]) { factor in
+      let right = try gated(.none, inPatience: factor > 1)
+      let rules = try broken(right)
+      #expect(rules.isSubset(of: ["offload"]))
+      return right.count(.hogsOvertaken) > 0 && rules.isEmpty
+    }
+    #expect(isRight)
+    let isCaught = try givenTime([1, 10, 10, 10]) { factor in
+      let wrong = try gated(.blocksEverybody, inPatience: factor > 1)
+      return try wrong.count(.hogsInTheWay) > 0 && broken(wrong) == ["offload"]
+    }
+    #expect(isCaught)
   }
 
   @Test("a load without what this workload needs is refused by name")

@@ -12,7 +12,7 @@ struct ConversationTests {
       .load,
       load: RigLoad(
         workload: workload, parameters: changes, seed: 1, warmUpNanoseconds: 0, windowNanoseconds: 1_000_000_000,
-        patienceNanoseconds: 200_000_000, operations: nil, isGated: false, spins: false))
+        patienceNanoseconds: generousMilliseconds * 1_000_000, operations: nil, isGated: false, spins: false))
   }
 
   private func failure(_ rig: RigProcess) throws -> String {
@@ -77,10 +77,19 @@ struct ConversationTests {
     let rig = RigProcess()
     try rig.tell(load())
     _ = try rig.hear()
-    // A port that was free a moment ago.
-    let listener = clinux_listen_loopback(0, 1, 0)
-    let port = UInt16(clinux_local_port(listener))
-    clinux_close(listener)
+    // A port that is taken, so that nobody else comes to listen on it, and on which nobody does.
+    let taken = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { clinux_close(taken) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+    let isBound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(taken, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+    try #require(isBound)
+    let port = UInt16(clinux_local_port(taken))
     try rig.tell(RigCommand(.connect, port: port))
     #expect(try failure(rig) == "connecting to the model at 127.0.0.1:\(port): Connection refused")
   }

@@ -72,7 +72,9 @@ final class FakeModel: @unchecked Sendable {
       for index in 0..<parameters.width {
         switch (fault, index) {
         case (.skipsSubRequest, 2): continue
-        case (.overlapsSubRequests, 1): ask(request, 1, backends[0])
+        // In one go, so that no reply can come between them.
+        case (.overlapsSubRequests, 0): send(subRequest(request, 0) + subRequest(request, 1), backends[0])
+        case (.overlapsSubRequests, 1): continue
         case (.altersToken, 1): ask(changed(request, at: 16), 1, backends[1])
         case (.altersPayload, 1): ask(changed(request, at: 40), 1, backends[1])
         case (.sendsGarbageToBackend, 1): send([UInt8](repeating: 0xEE, count: parameters.requestBytes), backends[1])
@@ -127,7 +129,9 @@ final class FakeModel: @unchecked Sendable {
     return bytes
   }
 
-  private func ask(_ request: [UInt8], _ index: Int, _ backend: CInt) {
+  private func ask(_ request: [UInt8], _ index: Int, _ backend: CInt) { send(subRequest(request, index), backend) }
+
+  private func subRequest(_ request: [UInt8], _ index: Int) -> [UInt8] {
     var frame = request
     frame.withUnsafeMutableBytes { bytes in
       var header = FanOut.Header(reading: UnsafeRawBufferPointer(bytes))
@@ -135,7 +139,7 @@ final class FakeModel: @unchecked Sendable {
       header.index = index
       header.write(to: bytes)
     }
-    send(frame, backend)
+    return frame
   }
 
   private func reply(_ backend: CInt) -> UInt64 {

@@ -107,13 +107,12 @@ final class ChannelRun: Sendable {
 
   /// The gate: lets nobody take until the queue has stood full for a while. Returns what was put into it by then.
   private func standStill() async throws -> Int {
-    let patience = monotonicNanoseconds() + Channel.gatePatienceNanoseconds
     var fullSince: UInt64?
     while true {
       let now = monotonicNanoseconds()
       let admitted = sent.total
       if admitted >= parameters.capacity, fullSince == nil { fullSince = now }
-      if now >= patience || fullSince.map({ now - $0 >= Channel.stillNanoseconds }) == true {
+      if let fullSince, now - fullSince >= Channel.stillNanoseconds {
         isOpen.raise()
         gate.close()
         return admitted

@@ -22,7 +22,8 @@ func runPipeline(_ session: Session) throws {
     let start = monotonicNanoseconds()
     for lane in line.lanes { _ = try lane.start.trySend(start) }
 
-    try await conductor.conduct(window, operations: { line.lanes.map(\.received).total }) {
+    let counter: (() -> Int)? = line.isPaced ? nil : { line.lanes.map(\.received).total }
+    try await conductor.conduct(window, operations: counter) {
       line.stop.raise()
       var total = PipelineRun.Outcome()
       for unit in units { total.add(try await unit.value) }
@@ -47,6 +48,8 @@ final class PipelineRun: Sendable {
     let start = AsyncChannel<UInt64>(capacity: 1)
     let sent = Tally()
     let received = Tally()
+    /// With load=paced: those that were sampled, which are the window's operations.
+    let sampled = Tally()
   }
 
   /// What a unit tells when it has ended. Only sinks have more to tell than that.
@@ -74,7 +77,7 @@ final class PipelineRun: Sendable {
   private let iterations: Int
   private let window: Window
   private let isGated: Bool
-  private let isPaced: Bool
+  let isPaced: Bool
   /// Sinks whose gate is open.
   private let opened: RollCall
   /// With load=paced, one a lane: its sink writes it.
@@ -150,7 +153,10 @@ final class PipelineRun: Sendable {
       lane.received.count()
       if let recorder {
         let now = monotonicNanoseconds()
-        if window.contains(now) { recorder.record(now - item.due) }
+        if window.contains(now) {
+          recorder.record(now - item.due)
+          lane.sampled.count()
+        }
       }
     }
     return outcome
@@ -158,12 +164,11 @@ final class PipelineRun: Sendable {
 
   /// The gate: takes nothing until the lane has stood full for a while. Returns what it has taken in by then.
   private func standStill(_ lane: Lane) async throws -> Int {
-    let patience = monotonicNanoseconds() + Pipeline.gatePatienceNanoseconds
     var fullSince: UInt64?
     while true {
       let now = monotonicNanoseconds()
       if lane.sent.value >= parameters.laneCapacity, fullSince == nil { fullSince = now }
-      if now >= patience || fullSince.map({ now - $0 >= Pipeline.stillNanoseconds }) == true { return lane.sent.value }
+      if let fullSince, now - fullSince >= Pipeline.stillNanoseconds { return lane.sent.value }
       try await EventLoop.sleep(for: .milliseconds(5))
     }
   }
@@ -179,5 +184,8 @@ final class PipelineRun: Sendable {
     return ledger
   }
 
-  var result: InProcessResult { InProcessResult(latencies: recorders?.merged() ?? [:]) }
+  var result: InProcessResult {
+    guard let recorders else { return InProcessResult() }
+    return InProcessResult(operations: lanes.map(\.sampled).total, latencies: recorders.merged())
+  }
 }

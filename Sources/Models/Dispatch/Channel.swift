@@ -193,7 +193,7 @@ final class ChannelMarket: @unchecked Sendable {
       for producer in producers { producer.wake() }
       guard isGateClosed.load(ordering: .relaxed) else { return startConsumers() }
       _ = Gate(
-        on: lane, target: capacity, still: Channel.stillNanoseconds, patience: Channel.gatePatienceNanoseconds,
+        on: lane, target: capacity, still: Channel.stillNanoseconds,
         admitted: { [unowned self] in sent },
         open: { [unowned self] admitted in
           self.admitted.store(admitted, ordering: .relaxed)

@@ -6,16 +6,14 @@ import ModelKit
 /// Looks every 5 ms, by a timer on the lane of those who wait. Sendable because it is confined to that lane.
 final class Gate: @unchecked Sendable {
   private let timer: any DispatchSourceTimer
-  private let began = monotonicNanoseconds()
   /// When as many had been admitted as was waited for.
   private var reached: UInt64?
 
   /// - Parameters:
   ///   - target: opens when so many have been admitted and `still` nanoseconds more have passed,
-  ///   - patience: or after so many nanoseconds.
   ///   - open: is called once, on the lane, with the number admitted.
   init(
-    on lane: DispatchQueue, target: Int, still: UInt64, patience: UInt64, admitted: @escaping @Sendable () -> Int,
+    on lane: DispatchQueue, target: Int, still: UInt64, admitted: @escaping @Sendable () -> Int,
     open: @escaping @Sendable (Int) -> Void
   ) {
     timer = DispatchSource.makeTimerSource(queue: lane)
@@ -23,7 +21,7 @@ final class Gate: @unchecked Sendable {
     timer.setEventHandler { [self] in
       let now = monotonicNanoseconds()
       if reached == nil && admitted() >= target { reached = now }
-      guard reached.map({ now >= $0 + still }) ?? false || now >= began + patience else { return }
+      guard let reached, now >= reached + still else { return }
       timer.cancel()  // lets go of this handler, and with it of the gate
       open(admitted())
     }

@@ -115,6 +115,8 @@ final class Stage: Unit, @unchecked Sendable {
 
 final class Sink: Unit, @unchecked Sendable {
   let received = Atomic(0)
+  /// With load=paced: those that were sampled, which are the window's operations.
+  let sampled = Atomic(0)
   let outOfOrder = Atomic(0)
   let checksum = Atomic<UInt64>(0)
   /// Gated: what had been admitted when the sink began to take.
@@ -137,7 +139,7 @@ final class Sink: Unit, @unchecked Sendable {
     guard isStandingStill else { return }
     _ = Gate(
       on: lane, target: line.plant.parameters.laneCapacity, still: Pipeline.stillNanoseconds,
-      patience: Pipeline.gatePatienceNanoseconds, admitted: { source.sent.value },
+      admitted: { source.sent.value },
       open: { [unowned(unsafe) self] admitted in
         self.admitted.store(admitted, ordering: .relaxed)
         isStandingStill = false
@@ -156,7 +158,10 @@ final class Sink: Unit, @unchecked Sendable {
       checksum.addAlone(item.value)
       if let recorder {
         let now = monotonicNanoseconds()
-        if window.contains(now) { recorder.record(now - item.due) }
+        if window.contains(now) {
+          recorder.record(now - item.due)
+          sampled.countAlone()
+        }
       }
     }
     if inlet.isAtEnd {

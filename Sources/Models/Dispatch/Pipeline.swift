@@ -68,8 +68,9 @@ final class PipelinePlant: @unchecked Sendable {
     let window = try session.awaitBegin()
     let plant = PipelinePlant(
       parameters, iterations: iterations, isGated: session.isGated, window: window, workers: session.request.workers)
+    let counter: (() -> Int)? = plant.recorders == nil ? { plant.received } : nil
     try session.conduct(
-      window, operations: { plant.received }, ledger: { plant.ledger }, drain: { plant.drain() })
+      window, operations: counter, ledger: { plant.ledger }, drain: { plant.drain() })
   }
 
   private init(_ parameters: Pipeline.Parameters, iterations: Int, isGated: Bool, window: Window, workers: Int) {
@@ -113,7 +114,9 @@ final class PipelinePlant: @unchecked Sendable {
     for source in lines.map({ $0.source! }) { source.lane.async { source.wake() } }
     unfinished.wait()
     lanes.settle()  // room that went back to a lane may still be on its way
-    return InProcessResult(latencies: recorders?.merged() ?? [:])
+    guard let recorders else { return InProcessResult() }
+    return InProcessResult(
+      operations: lines.reduce(0) { $0 + $1.sink.sampled.value }, latencies: recorders.merged())
   }
 
   private var received: Int { lines.reduce(0) { $0 + $1.sink.received.value } }

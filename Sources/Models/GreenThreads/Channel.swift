@@ -110,8 +110,7 @@ final class ChannelTrial: Sendable {
 
   /// Lets the consumers take when the queue holds as much as it may, and a while longer.
   private func openGate() throws {
-    let patience = monotonicNanoseconds() + Workloads.Channel.gatePatienceNanoseconds
-    while admitted < parameters.capacity, monotonicNanoseconds() < patience { try sleep(for: .milliseconds(5)) }
+    while admitted < parameters.capacity { try sleep(for: .milliseconds(5)) }
     try sleep(for: .nanoseconds(Int64(Workloads.Channel.stillNanoseconds)))
     admittedWhileStopped.store(admitted, ordering: .relaxed)
     gate.done()

@@ -21,7 +21,7 @@ final class PipelineTrial: @unchecked Sendable {
 
   /// Those that its sink writes.
   private struct SinkRow: ~Copyable {
-    let received = Atomic(0), outOfOrder = Atomic(0), checksum = Atomic(0)
+    let received = Atomic(0), inWindow = Atomic(0), outOfOrder = Atomic(0), checksum = Atomic(0)
     let admittedWhileStopped = Atomic(0)
   }
 
@@ -96,8 +96,12 @@ final class PipelineTrial: @unchecked Sendable {
       try closedGates.wait()
       return operations
     }
+    // Paced, what counts is what was sampled.
+    let isSampled = recorders != nil
     try session.finish(
-      ledger(), InProcessResult(operations: operations, latencies: recorders?.merged() ?? [:]))
+      ledger(),
+      InProcessResult(
+        operations: isSampled ? sinks.sum { $0.inWindow.value } : operations, latencies: recorders?.merged() ?? [:]))
   }
 
   // MARK: Units
@@ -160,7 +164,10 @@ final class PipelineTrial: @unchecked Sendable {
       row.pointee.checksum.grow(by: item.value)
       if let recorder {
         let now = monotonicNanoseconds()
-        if window.contains(now) { recorder.record(now - item.due) }
+        if window.contains(now) {
+          recorder.record(now - item.due)
+          row.pointee.inWindow.grow()
+        }
       }
     }
   }
@@ -168,10 +175,7 @@ final class PipelineTrial: @unchecked Sendable {
   /// Takes nothing until the lane holds as much as it may, and a while longer.
   private func standStill(_ lane: Int) throws {
     let sent = { self.sources[lane].pointee.sent.value }
-    let patience = monotonicNanoseconds() + Pipeline.gatePatienceNanoseconds
-    while sent() < parameters.laneCapacity, monotonicNanoseconds() < patience {
-      try sleep(for: .milliseconds(5))
-    }
+    while sent() < parameters.laneCapacity { try sleep(for: .milliseconds(5)) }
     try sleep(for: .nanoseconds(Int64(Pipeline.stillNanoseconds)))
     sinks[lane].pointee.admittedWhileStopped.store(sent(), ordering: .relaxed)
     closedGates.done()

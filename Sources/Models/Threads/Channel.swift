@@ -88,8 +88,7 @@ final class ChannelCrowd: Sendable {
   /// Keeps the consumers standing until the queue has been full for a while, then lets them go.
   /// - Returns: the items admitted until then.
   private func openGate() -> Int {
-    let patience = monotonicNanoseconds() + Channel.gatePatienceNanoseconds
-    while itemsSent < parameters.capacity, monotonicNanoseconds() < patience { usleep(5_000) }
+    while itemsSent < parameters.capacity { usleep(5_000) }
     usleep(UInt32(Channel.stillNanoseconds / 1_000))
     let admitted = itemsSent
     for _ in 0..<parameters.consumers { gate.post() }

@@ -14,7 +14,7 @@ private struct Item: BitwiseCopyable, Sendable {
 
 /// One chain. Its units are numbered: 0 is the source, then come the stages, the sink is the last.
 private final class Lane: Sendable {
-  enum Count: Int, CaseIterable, Sendable { case started, items, outOfOrder, checksum, finished }
+  enum Count: Int, CaseIterable, Sendable { case started, items, itemsInWindow, outOfOrder, checksum, finished }
 
   let number: Int
   /// Queue k lies behind unit k.
@@ -70,13 +70,14 @@ final class PipelineChains: Sendable {
     if session.isGated { for _ in chains.lanes { chains.sinkOpened.wait() } }
     let window = try session.window()
     chains.window.fix(window)
+    let counter: (() -> Int)? = chains.recorders == nil ? { chains.lanes.reduce(0) { $0 + $1.itemsReceived } } : nil
     try session.conduct(
-      window, operations: { chains.lanes.reduce(0) { $0 + $1.itemsReceived } }, ledger: { chains.ledger },
+      window, operations: counter, ledger: { chains.ledger },
       drain: {
         chains.isStopping.store(true, ordering: .relaxed)
         for lane in chains.lanes { lane.pacer.unpark() }
         units.join()
-        return InProcessResult(latencies: chains.recorders?.merged() ?? [:])
+        return chains.result
       })
   }
 
@@ -133,7 +134,10 @@ final class PipelineChains: Sendable {
     while let item = inlet.take() {
       if let recorder {
         let now = monotonicNanoseconds()
-        if window.contains(now) { recorder.record(now - item.due) }
+        if window.contains(now) {
+          recorder.record(now - item.due)
+          counts.add(.itemsInWindow)
+        }
       }
       if item.sequence != expected { counts.add(.outOfOrder) }
       expected = item.sequence + 1
@@ -144,11 +148,17 @@ final class PipelineChains: Sendable {
 
   /// A gated sink's first act.
   private func standStill(_ lane: Lane) {
-    let patience = monotonicNanoseconds() + Pipeline.gatePatienceNanoseconds
-    while lane.itemsSent < parameters.laneCapacity, monotonicNanoseconds() < patience { usleep(5_000) }
+    while lane.itemsSent < parameters.laneCapacity { usleep(5_000) }
     usleep(UInt32(Pipeline.stillNanoseconds / 1_000))
     lane.admittedWhileStopped.store(lane.itemsSent, ordering: .relaxed)
     sinkOpened.post()
+  }
+
+  /// Paced, what counts is what was sampled.
+  private var result: InProcessResult {
+    guard let recorders else { return InProcessResult() }
+    return InProcessResult(
+      operations: lanes.reduce(0) { $0 + $1.counts.sum(.itemsInWindow) }, latencies: recorders.merged())
   }
 
   private var ledger: Ledger {
