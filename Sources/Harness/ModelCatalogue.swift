@@ -83,7 +83,7 @@ public struct ModelCatalogue: Sendable {
   }
 
   /// What each program says of itself.
-  public func describe(_ executables: Executables, within limit: Duration = .seconds(30)) async throws(HarnessError)
+  public func describe(_ executables: Executables, within limit: Duration = .seconds(60)) async throws(HarnessError)
     -> [CatalogueEntry]
   {
     var entries: [CatalogueEntry] = []
