@@ -56,13 +56,15 @@ import Workloads
 
     try FileManager.default.removeItem(at: hold)
     let last = try await installation.switchyard(["run", "--anyway", "--resume", folder])
-    #expect(last.status == .exited(0), "\(last.error)")
     #expect(last.error.contains("resuming \(folder): \(finished.count) of the trials are finished\n"))
     let run = try RunFiles.readRun(from: folder)
     #expect(run.plan == plan)
     #expect(run.trials.map(\.number) == Array(1...40))
     #expect(run.trials.map(\.number) == run.plan.trials.map(\.number))
-    #expect(run.trials.allSatisfy { $0.state == .ok })
+    // A window of 0.1 s may have gone by without an answer where the machine was taken away: that is no trial lost.
+    let others = run.trials.filter { $0.state != .ok }
+    #expect(others.allSatisfy { $0.reason?.contains("completed no") == true }, "\(others)")
+    #expect(last.status == .exited(others.isEmpty ? 0 : 1), "\(last.error)")
     #expect(run.resumptions?.count == resumptions + 1)
     #expect(run.resumptions?.last?.finishedTrials == finished.count)
     let now = try trialFiles(folder)
