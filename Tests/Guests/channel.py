@@ -143,11 +143,11 @@ class RepeatsItem(Channel):
 
 
 class DeliversTwice(Channel):
-    """A consumer puts an item back that it has taken."""
+    """An item goes into the queue twice now and then, but not while the consumers stand still: they would for ever."""
 
     async def put(self, item):
         await super().put(item)
-        if item[1] % 10 == 9 and not self.queue.full():
+        if item[1] % 10 == 9 and self.gate.is_set() and not self.queue.full():
             self.queue.put_nowait(item)
 
 
