@@ -13,6 +13,8 @@ extension HostLoad {
     var ticks: Int
     /// When it started: tells a process from a later one with its number.
     var startTick: Int
+    /// Whether it is one of the kernel's own.
+    var isKernelThread: Bool
 
     init?(_ stat: String) {
       // The name stands in parentheses and may hold some itself, and blanks.
@@ -20,14 +22,19 @@ extension HostLoad {
         let pid = Int(stat[..<opening].filter { $0 != " " })
       else { return nil }
       let fields = stat[stat.index(after: closing)...].split(separator: " ")
-      guard fields.count >= 20, let user = Int(fields[11]), let system = Int(fields[12]), let start = Int(fields[19])
+      guard fields.count >= 20, let flags = UInt(fields[6]), let user = Int(fields[11]), let system = Int(fields[12]),
+        let start = Int(fields[19])
       else { return nil }
       self.pid = pid
       name = String(
         stat[stat.index(after: opening)..<closing].map { $0.isASCII && $0 >= " " && $0 != "\u{7F}" ? $0 : "?" })
       ticks = user + system
       startTick = start
+      isKernelThread = flags & Self.kernelThreadFlag != 0
     }
+
+    /// PF_KTHREAD of the kernel's include/linux/sched.h.
+    private static let kernelThreadFlag: UInt = 0x0020_0000
   }
 
   /// All that can be seen from here; in a container those of its own process namespace.
@@ -35,6 +42,11 @@ extension HostLoad {
     files.names("/proc").filter { Int($0) != nil }.compactMap {
       files.contents("/proc/\($0)/stat").flatMap(Process.init)
     }
+  }
+
+  /// The kernel's own threads; none in a process namespace of its own.
+  static func kernelThreads(_ files: HostFiles = .live) -> [pid_t] {
+    processes(files).filter(\.isKernelThread).map { pid_t($0.pid) }
   }
 
   /// A process and how much it used.

@@ -100,6 +100,9 @@ extension CaseSummary {
     var text =
       "Of the host's processors others used \(hundredths(others)) and the hypervisor took \(hundredths(stolen)) within "
       + "the window, worst trials"
+    if let kernel = hosts.compactMap(\.kernelProcessors).max(), kernel > HostFigures.toleratedProcessors {
+      text += "; the kernel's own threads used \(hundredths(kernel)), which is in no model's CPU time"
+    }
     if let throttled = hosts.compactMap(\.throttledNanoseconds).max() {
       text += "; a quota stopped the trial's processes for \(significant(Double(throttled) / 1e6)) ms"
     }

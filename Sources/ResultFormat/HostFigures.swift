@@ -2,9 +2,12 @@
 
 /// Averages over the window, in processors (0 ... their number), from the kernel's account at its two edges.
 public struct HostFigures: Sendable, Codable, Hashable {
-  /// Used by programs that are none of the trial's: not the model, the rig or the harness. In-process, interrupts are
-  /// included; served, they are not, since nearly all of them carry the trial's own messages.
+  /// Used by programs that are none of the trial's: not the model, the rig or the harness, nor the kernel's own threads.
+  /// In-process, interrupts are included; served, they are not, since nearly all of them carry the trial's own messages.
   public var othersProcessors: Double
+  /// Used by the kernel's own threads, whoever gave them the work: a model that starts and ends many threads leaves the
+  /// freeing of their stacks to them. Nil where they cannot be seen, as in a container; they are among the others then.
+  public var kernelProcessors: Double?
   /// Taken by the hypervisor for other machines.
   public var stolenProcessors: Double
   /// Spent in interrupts, whoever caused them.
@@ -13,9 +16,11 @@ public struct HostFigures: Sendable, Codable, Hashable {
   public var throttledNanoseconds: Int?
 
   public init(
-    othersProcessors: Double, stolenProcessors: Double, interruptProcessors: Double, throttledNanoseconds: Int? = nil
+    othersProcessors: Double, stolenProcessors: Double, interruptProcessors: Double, throttledNanoseconds: Int? = nil,
+    kernelProcessors: Double? = nil
   ) {
     self.othersProcessors = othersProcessors
+    self.kernelProcessors = kernelProcessors
     self.stolenProcessors = stolenProcessors
     self.interruptProcessors = interruptProcessors
     self.throttledNanoseconds = throttledNanoseconds

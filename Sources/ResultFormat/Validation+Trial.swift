@@ -32,6 +32,7 @@ extension Validation {
     }
     if let host = trial.host {
       checkMeasure("\(place).host.othersProcessors", host.othersProcessors)
+      checkMeasure("\(place).host.kernelProcessors", host.kernelProcessors)
       checkMeasure("\(place).host.stolenProcessors", host.stolenProcessors)
       checkMeasure("\(place).host.interruptProcessors", host.interruptProcessors)
       checkMeasure("\(place).host.throttledNanoseconds", host.throttledNanoseconds)

@@ -169,6 +169,26 @@ import Testing
     #expect(abs(try figures(isServed: false).othersProcessors - 0.18) < 1e-9)
   }
 
+  @Test func `what the kernel's own threads used is nobody's`() throws {
+    var open = try edge(user: 1_000, idle: 9_000, own: 0, seconds: 7)
+    var close = try edge(user: 1_400, system: 100, idle: 9_500, own: 4_000_000_000, seconds: 12)
+    #expect(try #require(close.figures(since: open, isServed: true)).kernelProcessors == nil)
+    open.kernelNanoseconds = [2: 7_000_000_000, 15: 0, 22: 900]
+    // 15 has come to 0.75 s; 22 is gone, and 31 has come: both are not known.
+    close.kernelNanoseconds = [2: 7_000_000_000, 15: 750_000_000, 31: 5_000_000_000]
+    let figures = try #require(close.figures(since: open, isServed: true))
+    #expect(abs(try #require(figures.kernelProcessors) - 0.15) < 1e-9)
+    #expect(abs(figures.othersProcessors - 0.05) < 1e-9)
+  }
+
+  @Test func `the kernel's own threads are told by their flag`() {
+    let fields = "S 2 0 0 0 -1 69238880 0 0 0 0 40 2 0 0 20 0 1 0 7 0 0"
+    #expect(HostLoad.Process("15 (rcu_preempt) \(fields)")?.isKernelThread == true)
+    #expect(
+      HostLoad.Process("15 (rcu_preempt) \(fields.replacing("69238880", with: "4194560"))")?.isKernelThread == false)
+    #expect(HostLoad.kernelThreads(MadeUpHost.fit.read).isEmpty)
+  }
+
   @Test func `ticks are coarser than CPU clocks, and nobody uses less than nothing`() throws {
     let open = try edge(user: 0, idle: 0, own: 0, seconds: 0)
     let close = try edge(user: 90, idle: 110, own: 1_000_000_000, seconds: 1, throttled: 3)
