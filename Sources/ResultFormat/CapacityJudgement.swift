@@ -35,7 +35,8 @@ extension ServiceObjective {
   /// The rig's own lateness is part of every latency, so that a trial that met the objective met it in spite of that. One
   /// that missed it by no more than what the rig may have added is not held against the model: it is void, or, where the
   /// rig was busy for more than half of the window, the rig's limit. What else runs on a host is known without looking at
-  /// the result, and voids a trial either way.
+  /// the result, and voids a trial either way; one that missed is void, too, where others had the processors for as large
+  /// a part of the window as the part of the requests that may be late, for that alone makes so many late.
   /// - Parameters:
   ///   - latencyClass: the class that the objective is about.
   ///   - toleratesBusyHost: whether trials that others disturbed count all the same.
@@ -60,6 +61,11 @@ extension ServiceObjective {
     guard let found = attainment else { return CapacityJudgement(.missed, "no '\(latencyClass)' request was answered") }
     let latency = "\(percentile) was \(milliseconds(found.percentileNanoseconds))"
     guard found.isMet else {
+      if let lost = trial.host.map({ $0.othersProcessors + $0.stolenProcessors }), lost > shareThatMayBeLate,
+        !toleratesBusyHost
+      {
+        return CapacityJudgement(.void, "\(latency), while others had \(percent(lost)) of a processor")
+      }
       let (own, overflows) = limitNanoseconds.addingReportingOverflow(found.rigNanoseconds)
       if found.percentileNanoseconds >= own || overflows { return CapacityJudgement(.missed, latency) }
       return CapacityJudgement(
@@ -76,6 +82,7 @@ extension ServiceObjective {
     return CapacityJudgement(.sustained, latency)
   }
 
+  private var shareThatMayBeLate: Double { 1 - Double(perTenThousand) / 10_000 }
   private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
   private func milliseconds(_ nanoseconds: UInt64) -> String {
     "\((Double(nanoseconds) / 1e4).rounded() / 100) ms"

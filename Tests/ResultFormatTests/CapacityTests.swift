@@ -109,6 +109,19 @@ private func trial(
     }
   }
 
+  @Test func `a miss is void where others had the processors for as long as requests may be late`() throws {
+    // Of p99 one in a hundred may be late.
+    for (stolen, verdict) in [(0.009, CapacityVerdict.missed), (0.011, .void), (0.09, .void)] {
+      var missed = try trial([[99_000_000, 100]])
+      missed.host = HostFigures(othersProcessors: 0, stolenProcessors: stolen, interruptProcessors: 0.3)
+      #expect(judge(missed).verdict == verdict, "\(stolen)")
+      #expect(judge(missed, toleratesBusyHost: true).verdict == .missed)
+      var sustained = try trial([[1_000_000, 100]])
+      sustained.host = missed.host
+      #expect(judge(sustained).verdict == .sustained)
+    }
+  }
+
   @Test func `a rate is sustained only where the model keeps up with it`() throws {
     let behind = judge(try trial([[1_000_000, 100]], answered: 900, [.behindOfferedRate]))
     #expect(behind.verdict == .missed)
