@@ -43,8 +43,9 @@ extension Conformance {
         if let process = try await modelUnderLoad(model, of: call) { kill(process.pid, SIGKILL) }
         let end = try await call.end(within: .seconds(300))
         let trials = try RunOnDisk.read(run).trials
-        let states = Set(trials.map(\.state))
-        guard attempt == 5 || states == ["crashed", "ok"] else { continue }
+        let isTheHosts =
+          trials.allSatisfy { $0.state == "ok" } || trials.contains { $0.reason?.contains("completed no") == true }
+        if isTheHosts && attempt < 5 { continue }
         #expect(end.status == 1, end.said)
         #expect(trials.count == Workload.fanOut.cases.count { $0.presets.contains(.quick) })
         #expect(trials.count { $0.state == "crashed" } == 1, "\(trials)")

@@ -31,10 +31,11 @@ extension Conformance {
       async throws
     {
       // Many come to a standstill by what they break, and are waited for as long as patience lasts. Where the usual
-      // patience has it that they break just what they are to break, they do; else a generous one decides.
+      // patience has it that they break just what they are to break, they do; where it has it that they break something
+      // else, which a host that stands still may be the cause of, a generous one decides.
       var results = try await Verdict.check(
         guest.workload, rows: [guest.name], guests: [guest.argument], patience: .usual)
-      if !guest.isCaught(in: results) {
+      if !guest.isCaught(in: results) && results.contains(where: { $0.state != "ok" }) {
         results = try await Verdict.check(guest.workload, rows: [guest.name], guests: [guest.argument])
       }
       let failures = results.filter { $0.state != "ok" }
@@ -49,8 +50,8 @@ extension Conformance {
       }
     }
 
-    /// All of fan-out's in one run, each with one short trial of an ungated case. Those that the host has given another
-    /// end than theirs, which a run's deadlines do not rule out, run once more; the third time decides.
+    /// All of fan-out's in one run, each with one short trial of an ungated case. Those that were not done in time, which
+    /// the host may be the cause of, run once more; the third time decides.
     @Test func `a run with broken guests goes on to its end, names their states, and has no number for them`()
       async throws
     {
@@ -76,8 +77,9 @@ extension Conformance {
         }
         let validation = try await Switchyard.call("validate", run)
         #expect(validation.status == 0, validation.said)
-        guests.removeAll { guest in trials.contains { $0.model == guest.name && guest.ends(as: $0) } }
-        if attempt == 3 { #expect(guests.isEmpty, "\(trials)") }
+        let deviating = trials.filter { trial in !guests.contains { $0.name == trial.model && $0.ends(as: trial) } }
+        for trial in deviating { #expect(trial.state == "timeout" && attempt < 3, "\(trial)") }
+        guests.removeAll { guest in !deviating.contains { $0.model == guest.name } }
       }
     }
   }

@@ -62,9 +62,8 @@ final class Scratch {
   let path: String
 
   init() throws {
-    var template = Array("/tmp/switchyard-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw ResultError("no scratch folder: \(String(cString: strerror(errno)))") }
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    path = FileManager.default.temporaryDirectory.appending(path: "switchyard-test-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
   }
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
