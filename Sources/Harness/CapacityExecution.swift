@@ -18,6 +18,8 @@ public struct CapacityExecution: Sendable {
   let runner: TrialRunner
   let processors: ProcessorSets
   var deadlines = TrialOrder.Deadlines()
+  /// So long is a host waited for that others use, after a trial that was void.
+  var idlePatience = Duration.seconds(60)
 
   /// A curve's trial that was void is made again so often.
   static let retries = 2
@@ -55,6 +57,8 @@ public struct CapacityExecution: Sendable {
     /// A trial of that row at that rate; in the curve, at that share. Seconds are those still to come, about.
     case starting(model: String, rate: Double, share: Double?, secondsLeft: Double)
     case finished(model: String, CapacityTrial)
+    /// Others use the host, after a trial that was void.
+    case waiting(HostWatch)
   }
 
   /// Searches, and draws the curves; or what an interruption leaves of it.
@@ -85,6 +89,7 @@ public struct CapacityExecution: Sendable {
       step += 1
       for index in rows.indices.shuffled(using: &order) {
         guard var search = searches[index], let rate = search.nextRate else { continue }
+        await waitForIdleHost(after: record.result.trials.last, tell)
         let left = Double(searches.reduce(0) { $0 + ($1?.expectedTrialsLeft ?? 0) })
         let curve = Double(searches.count { $0 != nil } * plan.curveTrials.count)
         tell(
@@ -117,6 +122,7 @@ public struct CapacityExecution: Sendable {
         guard load.rates.contains(rate) else { continue }
         let left = (shares.count - position) * present.count - turn
         for attempt in 0...Self.retries {
+          await waitForIdleHost(after: record.result.trials.last, tell)
           tell(
             .starting(
               model: rows[index].label, rate: rate, share: share,
@@ -136,6 +142,13 @@ public struct CapacityExecution: Sendable {
   }
 
   // MARK: - A trial
+
+  /// What voided a trial is often others' use of the host, which lasts for seconds or minutes: trials made at once would
+  /// be void as well.
+  private func waitForIdleHost(after trial: CapacityTrial?, _ tell: (Event) -> Void) async {
+    guard trial?.judgement.verdict == .void, !plan.toleratesBusyHost else { return }
+    _ = await HostWatch.untilIdle(within: idlePatience, interruption: runner.interruption) { tell(.waiting($0)) }
+  }
 
   /// - Returns: nil if it was interrupted, or an interruption was asked for before it.
   private func perform(

@@ -17,6 +17,9 @@ struct CapacityDisplay {
       writeToStandardError(
         "\(Self.what(model, trial.rate, trial.share)) · \(trial.judgement.verdict.rawValue) · "
           + "\(trial.judgement.reason)\n")
+    case .waiting(let watch):
+      let text = "waiting for the host to be idle: \(watch.description)"
+      if isTerminal { redraw(text) } else { writeToStandardError("\(text)\n") }
     }
   }
 

@@ -56,6 +56,7 @@ struct FakeSearch {
   let interruption = Interruption()
   var plan: CapacityPlan
   var deadlines = TrialOrder.Deadlines()
+  var idlePatience = Duration.seconds(3)
   var folder: String { "\(installation.folder)/search" }
 
   init(_ behaviours: [String], rig: String) async throws {
@@ -85,6 +86,7 @@ struct FakeSearch {
       load: try Self.load, rows: rows, folder: folder,
       runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
     execution.deadlines = deadlines
+    execution.idlePatience = idlePatience
     return try await execution.run(tell)
   }
 

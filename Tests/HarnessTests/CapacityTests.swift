@@ -111,6 +111,24 @@ import Workloads
     #expect(result.trials.allSatisfy { $0.judgement.verdict == .void && $0.trial.state == .voided })
   }
 
+  @Test func `after a trial that was void the host is waited for while others use it`() async throws {
+    var fake = try await FakeSearch(["honest"], rig: "#!/bin/sh\nexit 3\n")
+    fake.plan.toleratesBusyHost = false
+    fake.plan.toleratedVoids = 1
+    let other = try Process.run(URL(filePath: "/bin/sh"), arguments: ["-c", "while :; do :; done"])
+    defer { other.terminate() }
+    var events: [String] = []
+    let result = try await fake.run { event in
+      switch event {
+      case .starting: events.append("starting")
+      case .finished(_, let trial): events.append(trial.judgement.verdict.rawValue)
+      case .waiting(let watch): events.append(watch.isBusy ? "waiting" : "idle")
+      }
+    }
+    #expect(result.models[0].ending == .unsettled)
+    #expect(events == ["starting", "void", "waiting", "starting", "void"])
+  }
+
   @Test func `a model that declines the workload is a row without trials`() async throws {
     let fake = try await FakeSearch(["declines", "honest"], rig: queueRig(capacity: 1_500, slowest: 11_000_000))
     let result = try await fake.run()
