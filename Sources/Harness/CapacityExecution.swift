@@ -21,7 +21,7 @@ public struct CapacityExecution: Sendable {
   /// So long is a host waited for that others use, after a trial that was void.
   var idlePatience = Duration.seconds(60)
 
-  /// A curve's trial that was void is made again so often.
+  /// A curve's trial that was void is made again so often at most.
   static let retries = 2
 
   /// - Parameter folder: the search's own, made by ``makeFolder(_:)``.
@@ -106,37 +106,42 @@ public struct CapacityExecution: Sendable {
     return true
   }
 
-  /// The loads in random order, so that the order does not look like an effect of the load.
+  /// The loads in random order, so that the order does not look like an effect of the load. Trials that were void are made
+  /// again after all others, since what spoils a trial lasts for seconds or minutes.
   /// - Returns: whether all of it was drawn.
   private func drawCurve(
     _ record: inout CapacityRecord, _ order: inout SplitMix64, _ step: inout Int, _ tell: (Event) -> Void
   ) async throws(HarnessError) -> Bool {
     let references = record.result.models.map(\.reference)
-    let shares = plan.curveTrials.shuffled(using: &order)
-    for (position, share) in shares.enumerated() {
-      step += 1
-      let present = rows.indices.filter { references[$0] != nil }.shuffled(using: &order)
-      for (turn, index) in present.enumerated() {
-        guard let reference = references[index] else { continue }
-        let rate = reference * share
-        guard load.rates.contains(rate) else { continue }
-        let left = (shares.count - position) * present.count - turn
-        for attempt in 0...Self.retries {
+    func rate(_ index: Int, _ share: Double) -> Double? {
+      references[index].map { $0 * share }.flatMap { load.rates.contains($0) ? $0 : nil }
+    }
+    var due = plan.curveTrials.shuffled(using: &order).map { share in
+      (share: share, rows: rows.indices.filter { rate($0, share) != nil }.shuffled(using: &order))
+    }
+    for _ in 0...Self.retries {
+      for position in due.indices {
+        // One schedule for all models, and another for each time.
+        step += 1
+        let (share, present) = due[position]
+        due[position].rows = []
+        for (turn, index) in present.enumerated() {
+          guard let rate = rate(index, share) else { continue }
           await waitForIdleHost(after: record.result.trials.last, tell)
+          let left = due.reduce(0) { $0 + $1.rows.count } + present.count - turn
           tell(
             .starting(
               model: rows[index].label, rate: rate, share: share,
               secondsLeft: Double(left) * plan.seconds(isCurve: true)))
-          // Another seed than the trial that was void, whose schedule would only be repeated.
-          step += attempt > 0 ? 1 : 0
           guard let trial = try await perform(rows[index], rate, share: share, step: step, &record) else {
             return false
           }
           try record.write()
           tell(.finished(model: rows[index].label, trial))
-          if trial.judgement.verdict != .void { break }
+          if trial.judgement.verdict == .void { due[position].rows.append(index) }
         }
       }
+      due.removeAll { $0.rows.isEmpty }
     }
     return true
   }

@@ -9,11 +9,15 @@ import Workloads
 
 /// A rig that finds every model to answer at most `capacity` requests a second: up to that rate each after 1 ms, above it
 /// one in ten after a second. Above `limit` the rig itself is saturated.
-/// - Parameter slowest: the latency below capacity, in nanoseconds.
-func queueRig(capacity: Double, limit: Double = .infinity, slowest: Int = 1_000_000) -> String {
+/// - Parameters:
+///   - slowest: the latency below capacity, in nanoseconds.
+///   - spoiled: the first trial at a rate within it finds the rig dead.
+func queueRig(
+  capacity: Double, limit: Double = .infinity, slowest: Int = 1_000_000, spoiled: ClosedRange<Int> = 0...0
+) -> String {
   """
   #!/usr/bin/env python3
-  import json, sys, time
+  import json, os, sys, time
   capacity, limit, slowest = \(number(capacity)), \(number(limit)), \(slowest)
   def say(**reply):
       print(json.dumps(reply), flush=True)
@@ -23,6 +27,9 @@ func queueRig(capacity: Double, limit: Double = .infinity, slowest: Int = 1_000_
           load = command["load"]
           rate = load["parameters"]["rate"]
           width = load["parameters"]["width"]
+          if \(spoiled.lowerBound) <= rate <= \(spoiled.upperBound) and not os.path.exists(__file__ + ".spoiled"):
+              open(__file__ + ".spoiled", "w").close()
+              sys.exit(3)
           say(reply="listening", port=1)
       elif command["command"] == "connect":
           start = time.clock_gettime_ns(time.CLOCK_MONOTONIC)

@@ -111,22 +111,17 @@ import Workloads
     #expect(result.trials.allSatisfy { $0.judgement.verdict == .void && $0.trial.state == .voided })
   }
 
-  @Test func `after a trial that was void the host is waited for while others use it`() async throws {
-    var fake = try await FakeSearch(["honest"], rig: "#!/bin/sh\nexit 3\n")
-    fake.plan.toleratesBusyHost = false
-    fake.plan.toleratedVoids = 1
-    let other = try Process.run(URL(filePath: "/bin/sh"), arguments: ["-c", "while :; do :; done"])
-    defer { other.terminate() }
-    var events: [String] = []
-    let result = try await fake.run { event in
-      switch event {
-      case .starting: events.append("starting")
-      case .finished(_, let trial): events.append(trial.judgement.verdict.rawValue)
-      case .waiting(let watch): events.append(watch.isBusy ? "waiting" : "idle")
-      }
-    }
-    #expect(result.models[0].ending == .unsettled)
-    #expect(events == ["starting", "void", "waiting", "starting", "void"])
+  @Test func `a trial of the curve that was void is made again after all others, on another schedule`() async throws {
+    // Half of the capacity, which the search does not come by.
+    let fake = try await FakeSearch(["honest", "other"], rig: queueRig(capacity: 3_000, spoiled: 1_400...1_600))
+    let result = try await fake.run()
+    let void = try #require(result.trials.first { $0.judgement.verdict == .void })
+    let again = try #require(result.trials.last)
+    #expect(void.share == 0.5 && again.share == 0.5)
+    #expect(void.trial.model == again.trial.model && void.trial.seed != again.trial.seed)
+    #expect(again.judgement.verdict == .sustained)
+    #expect(result.trials.count { $0.share == 0.5 } == 3)
+    #expect(result.trials.count { $0.judgement.verdict == .void } == 1)
   }
 
   @Test func `a model that declines the workload is a row without trials`() async throws {
