@@ -10,9 +10,12 @@ public struct Executables: Sendable {
   /// switchyard-launch, put in front of every child; it keeps the process id.
   public let launcher: String
   public let rig: String
+  /// The harness itself; nil where it is not one of the package's executables.
+  let own: String?
 
-  public init(folder: String, launcher: String? = nil, rig: String? = nil) {
+  public init(folder: String, launcher: String? = nil, rig: String? = nil, own: String? = nil) {
     self.folder = folder
+    self.own = own
     self.launcher = launcher ?? "\(folder)/switchyard-launch"
     self.rig = rig ?? "\(folder)/switchyard-rig"
   }
@@ -21,7 +24,7 @@ public struct Executables: Sendable {
   /// - Throws: ``HarnessError`` if one is missing.
   public static func besideOwn() throws(HarnessError) -> Executables {
     guard let own = ownExecutable() else { throw .host("/proc/self/exe cannot be read: is /proc mounted?") }
-    let executables = Executables(folder: String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)]))
+    let executables = Executables(folder: String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)]), own: own)
     for program in [executables.launcher, executables.rig] where access(program, X_OK) != 0 {
       throw .host("\(program) is missing: build the whole package with 'swift build -c release'")
     }

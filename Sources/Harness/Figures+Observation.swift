@@ -126,11 +126,7 @@ extension Observation {
   func warnings(_ figures: Figures, pacedRate: Double?) -> [Warning] {
     guard let interval else { return [] }
     var warnings: [Warning] = []
-    if let hostProcessorsInUse,
-      hostProcessorsInUse - interval.processorNanoseconds / 1e9 / interval.seconds > HostLoad.tolerated
-    {
-      warnings.append(.hostBusy)
-    }
+    if host?.isBusy(windowNanoseconds: figures.windowNanoseconds) == true { warnings.append(.hostBusy) }
     if let pacedRate, figures.operationsPerSecond < Self.keptShare * pacedRate { warnings.append(.behindOfferedRate) }
     if disagrees(with: interval) { warnings.append(.cpuDisagrees) }
     return warnings
@@ -156,6 +152,7 @@ extension Observation {
       warnings.append(.rigLate)
     }
     if processors.isShared { warnings.append(.sharedProcessor) }
+    if host?.isBusy(windowNanoseconds: figures.windowNanoseconds) == true { warnings.append(.hostBusy) }
     return warnings
   }
 }

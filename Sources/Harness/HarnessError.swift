@@ -19,6 +19,11 @@ public struct HarnessError: Error, Hashable, CustomStringConvertible {
 }
 
 extension HarnessError {
+  /// The same with what to do once it is mended.
+  public func then(_ advice: String) -> HarnessError {
+    HarnessError(kind: kind, description: "\(description); \(advice)")
+  }
+
   init(_ error: ResultError) { self = .host(error.description) }
   public init(_ error: ParameterError) { self = .usage(error.description) }
 

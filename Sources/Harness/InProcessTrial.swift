@@ -44,10 +44,11 @@ struct InProcessTrial: Sendable {
   }
 
   private func watchWindow(_ model: ModelSide, kernelBytes: Int?, _ seen: inout Observation) async throws(TrialEnd) {
+    let kernelThreads = HostLoad.kernelThreads()
     await model.send(.begin)
     let opening = order.warmUp + deadlines.work
     seen.open = try model.reading(try await model.reply(.edge, within: opening, due: "opening edge"), of: .open)
-    let hostAtOpen = HostLoad.times()
+    let hostAtOpen = HostLoad.Edge(of: [model.process.pid], kernelThreads: kernelThreads)
 
     // Whatever was started is finished whole, beyond the window's length.
     let closing = order.window + deadlines.work
@@ -55,8 +56,8 @@ struct InProcessTrial: Sendable {
     let reply = try await model.reply(.edge, arrival, within: closing, due: "closing edge")
     model.observeClosing(&seen)
     seen.close = try model.reading(reply, of: .close)
-    if let before = hostAtOpen, let after = HostLoad.times() {
-      seen.hostProcessorsInUse = after.processorsInUse(since: before)
+    if let before = hostAtOpen, let after = HostLoad.Edge(of: [model.process.pid], kernelThreads: kernelThreads) {
+      seen.host = after.figures(since: before, isServed: false)
     }
     if let before = kernelBytes, let after = Probe.hostKernelBytes() { seen.kernelGrowthBytes = after - before }
     seen.steadyPSSBytes = model.probe.proportionalSetBytes()

@@ -15,6 +15,8 @@ struct ModelSide: Sendable {
   let rig: RigSide?
   /// The kernel's count of its kills for want of memory when the trial began.
   let outOfMemoryKills: Int?
+  /// Nil in a timed trial.
+  let probes: AttachedProbes?
 
   var probe: Probe { Probe(pid: process.pid) }
   private var watched: Set<Side> { rig == nil ? [.model] : [.rig, .model] }
@@ -31,8 +33,14 @@ struct ModelSide: Sendable {
       command, as: .model, launcher: executables.launcher, inbox: inbox, standardError: files.modelError,
       transcript: files.replies, grace: .seconds(1)
     ) { process in
+      let probes: AttachedProbes?
+      do throws(ProbeRefusal) {
+        probes = try order.probes.isEmpty ? nil : AttachedProbes(process.pid, order.probes)
+      } catch {
+        return .failure(.failed(.voided, "it cannot be probed: \(error.reason)"))
+      }
       let model = ModelSide(
-        order: order, process: process, inbox: inbox, rig: rig, outOfMemoryKills: outOfMemoryKills)
+        order: order, process: process, inbox: inbox, rig: rig, outOfMemoryKills: outOfMemoryKills, probes: probes)
       var seen = Observation()
       do throws(TrialEnd) {
         try await converse(model, &seen)
@@ -134,7 +142,7 @@ struct ModelSide: Sendable {
       throw .protocolBroken("answered edge '\(edge.rawValue)' with '\(reply.edge?.rawValue ?? "none")'")
     }
     guard let usage = reply.usage else { throw .protocolBroken("answered edge '\(edge.rawValue)' without its usage") }
-    return EdgeReading(usage: usage, outside: outside)
+    return EdgeReading(usage: usage, outside: outside, probes: probes?.read())
   }
 
   /// Waits for whoever owns the window to say that it closes, and samples the threads meanwhile: one short look every

@@ -78,19 +78,6 @@ extension Plan {
     let families = request.cases.flatMap { selected in
       selected.headlines.map { ClaimFamily(workload: selected.workload.name, case: selected.name, metric: $0) }
     }
-    var order = SplitMix64(seed: request.seed)
-    var trials: [PlannedTrial] = []
-    for round in 1...max(1, request.rounds) {
-      for `case` in Array(request.cases.indices).shuffled(using: &order) {
-        for model in request.models.shuffled(using: &order) {
-          trials.append(
-            PlannedTrial(
-              number: trials.count + 1, round: round, case: cases[`case`].name, model: model.name,
-              variant: model.variant,
-              seed: trialSeed(request.seed, caseIndex: `case`, round: round)))
-        }
-      }
-    }
     let isCut =
       request.rounds < request.preset.rounds || request.warmUpSeconds < request.preset.warmUpSeconds
       || request.cases.contains {
@@ -100,7 +87,34 @@ extension Plan {
       preset: request.preset.rawValue, seed: request.seed, rounds: request.rounds,
       warmUpSeconds: request.warmUpSeconds, claims: request.preset.claims && !isCut, families: families,
       models: request.models, cases: cases,
-      trials: trials)
+      trials: order(
+        of: cases.map(\.name), models: request.models, seed: request.seed, rounds: max(1, request.rounds)),
+      pairs: ClaimPair.all(among: request.models))
+  }
+
+  /// All trials of so many rounds. Those of fewer are the beginning of it.
+  private static func order(of cases: [String], models: [PlannedModel], seed: UInt64, rounds: Int) -> [PlannedTrial] {
+    var order = SplitMix64(seed: seed)
+    var trials: [PlannedTrial] = []
+    for round in 1...rounds {
+      for `case` in Array(cases.indices).shuffled(using: &order) {
+        for model in models.shuffled(using: &order) {
+          trials.append(
+            PlannedTrial(
+              number: trials.count + 1, round: round, case: cases[`case`], model: model.name,
+              variant: model.variant,
+              seed: trialSeed(seed, caseIndex: `case`, round: round)))
+        }
+      }
+    }
+    return trials
+  }
+
+  /// Adds the round that a plan of one round more would have had. What may be claimed stays as it was declared.
+  mutating func addRound() {
+    rounds += 1
+    let all = Self.order(of: cases.map(\.name), models: models, seed: seed, rounds: rounds)
+    trials += all.dropFirst(trials.count)
   }
 
   /// All models of a case and round get one seed, hence one schedule and the same service times: common random numbers.

@@ -4,21 +4,33 @@ import ResultFormat
 
 /// Pure: told what happens and when, it says what to show.
 public struct Progress: Sendable {
-  private let plan: Plan
-  /// Seconds that each planned trial takes by the plan, by number.
-  private let seconds: [Int: Double]
+  private var plan: Plan
+  /// Seconds that each planned trial takes by the plan, by number; none for what was finished before.
+  private var seconds: [Int: Double] = [:]
   private var done = 0
   /// Planned seconds of what is done, and those that they took.
   private var secondsDone = 0.0
   private var startedAt: Double?
   private var current: PlannedTrial?
 
-  /// - Parameter skipped: numbers of the trials that take no time.
-  public init(_ plan: Plan, skipping skipped: Set<Int> = []) {
+  /// - Parameters:
+  ///   - skipped: numbers of the trials that take no time.
+  ///   - finished: numbers of those that were finished before.
+  public init(_ plan: Plan, skipping skipped: Set<Int> = [], finished: Set<Int> = []) {
     self.plan = plan
-    seconds = Dictionary(
-      plan.trials.map { ($0.number, skipped.contains($0.number) ? 0 : plan.expectedSeconds(of: $0)) },
-      uniquingKeysWith: { first, _ in first })
+    done = finished.count
+    expect(plan.trials, skipping: skipped.union(finished))
+  }
+
+  /// The plan has grown.
+  public mutating func extend(_ plan: Plan, skipping skipped: Set<Int> = []) {
+    let added = plan.trials.dropFirst(self.plan.trials.count)
+    self.plan = plan
+    expect(added, skipping: skipped)
+  }
+
+  private mutating func expect(_ trials: some Sequence<PlannedTrial>, skipping skipped: Set<Int>) {
+    for trial in trials { seconds[trial.number] = skipped.contains(trial.number) ? 0 : plan.expectedSeconds(of: trial) }
   }
 
   /// - Parameter now: seconds of any clock.
@@ -62,5 +74,5 @@ public struct Progress: Sendable {
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 
-  static func label(_ model: String, _ variant: String?) -> String { variant.map { "\(model):\($0)" } ?? model }
+  public static func label(_ model: String, _ variant: String?) -> String { variant.map { "\(model):\($0)" } ?? model }
 }

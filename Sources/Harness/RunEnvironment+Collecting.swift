@@ -8,25 +8,25 @@ import Subprocess
 extension RunEnvironment {
   /// Reads the host as it is now, before the first trial.
   /// - Parameter label: what a published run's folder is called after; nil for the processor's model.
-  /// - Parameter span: how long to watch whether anything else is running; zero not to.
-  public static func collect(label: String?, processors: ProcessorSets, watching span: Duration = .seconds(1)) async
+  /// - Parameter watch: what else ran on it just before, where that is known.
+  public static func collect(label: String?, processors: ProcessorSets, watch: HostWatch? = nil) async
     -> RunEnvironment
   {
     let cpu = contents(of: "/proc/cpuinfo") ?? ""
     let processor = processorModel(cpu)
-    let memory = contents(of: "/proc/meminfo").flatMap { field("MemTotal", in: $0) }
+    let memory = contents(of: "/proc/meminfo").flatMap { bytes("MemTotal", in: $0) }
     let load = contents(of: "/proc/loadavg")?.split(separator: " ").first.flatMap { Double($0) }
     let available = ProcessorSets.available().count
     var warnings: [String] = []
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let inUse = span > .zero ? await HostLoad.processorsInUse(over: span) : nil,
-      inUse > HostLoad.tolerated
-    {
-      warnings.append(
-        "Other programs used \((inUse * 100).rounded() / 100) of \(available) processors for a second before the first "
-          + "trial: stop them and run again.")
+    if let watch {
+      if let warning = watch.warning { warnings.append(warning) }
+      var facts = HostFacts(
+        .live, from: watch.first, to: watch.second, usable: ProcessorSets.available(), own: Int(getpid()))
+      facts.readOwnProcess()
+      warnings += facts.warnings
     }
     if processors.isShared {
       warnings.append("One processor: rig and model share it, so that each delays the other.")
@@ -34,8 +34,8 @@ extension RunEnvironment {
     return RunEnvironment(
       startedAt: timestamp(), label: slug(label ?? processor), operatingSystem: operatingSystem(),
       kernel: kernel(), architecture: architecture, processor: processor, processors: available,
-      memoryBytes: memory.flatMap { Int($0.split(separator: " ")[0]) }.map { $0 * 1024 } ?? 0,
-      virtualization: virtualization(cpu),
+      memoryBytes: memory ?? 0,
+      virtualization: virtualization(cpu, .live),
       clockSource: contents(of: "/sys/devices/system/clocksource/clocksource0/current_clocksource").map(trimmed),
       compiler: compiler, build: build, revision: await revision(), loadAverage: load, warnings: warnings)
   }
@@ -107,11 +107,10 @@ extension RunEnvironment {
     return "unknown processor"
   }
 
-  private static func virtualization(_ cpuinfo: String) -> String? {
+  static func virtualization(_ cpuinfo: String, _ files: HostFiles) -> String? {
     let flags = field("flags", in: cpuinfo)?.split(separator: " ") ?? []
     guard flags.contains("hypervisor") else { return nil }
-    let vendor = contents(of: "/sys/class/dmi/id/sys_vendor").map(trimmed)
-    return vendor ?? contents(of: "/sys/hypervisor/type").map(trimmed) ?? "hypervisor"
+    return files.line("/sys/class/dmi/id/sys_vendor") ?? files.line("/sys/hypervisor/type") ?? "hypervisor"
   }
 
   private static func operatingSystem() -> String {
@@ -126,6 +125,11 @@ extension RunEnvironment {
     var name = utsname()
     guard uname(&name) == 0 else { return "unknown" }
     return withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+
+  /// A field of /proc/meminfo, which says kB and means 1,024 bytes.
+  static func bytes(_ key: String, in meminfo: String) -> Int? {
+    field(key, in: meminfo).flatMap { $0.split(separator: " ").first }.flatMap { Int($0) }.map { $0 * 1024 }
   }
 
   /// The value of the first `key : value` line.

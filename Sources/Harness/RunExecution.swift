@@ -1,8 +1,10 @@
 // A run: the planned trials one after another, each on disk before the next starts.
 //
 // run.json is written anew after every trial, so that the folder is a valid run whatever ends this process. Where the
-// disk is full, the trial that no longer fits leaves nothing behind, and the run holds those before it.
+// disk is full, the trial that no longer fits leaves nothing behind, and the run holds those before it. A run that was
+// cut short goes on from its folder (``InterruptedRun``).
 
+import CLinux
 import Foundation
 import Glibc
 import ResultFormat
@@ -10,12 +12,17 @@ import Workloads
 
 public struct RunExecution: Sendable {
   public let environment: RunEnvironment
+  /// As it stands before the first trial: rounds may be added to it.
   public let plan: Plan
   let rows: [ModelRow]
-  let folder: String
+  public let folder: String
   let runner: TrialRunner
   let processors: ProcessorSets
   let workloads: [Workload]
+  /// The run that is gone on with; nil for a new one.
+  private let interrupted: InterruptedRun?
+  /// Seconds of any clock.
+  var clock: @Sendable () -> Double = { Double(clinux_monotonic_ns()) / 1e9 }
 
   /// - Parameter rows: those of the plan, in any order.
   /// - Parameter folder: the run's own, made by ``RunFolder/make(_:)``.
@@ -30,14 +37,38 @@ public struct RunExecution: Sendable {
     self.runner = runner
     self.processors = processors
     self.workloads = workloads
+    interrupted = nil
   }
 
+  /// Goes on with a run: ``run(_:)`` takes away what was left half done and runs the rest of the plan.
+  /// - Parameter environment: this host, now.
+  public init(
+    _ run: InterruptedRun, on environment: RunEnvironment, rows: [ModelRow], runner: TrialRunner,
+    processors: ProcessorSets, workloads: [Workload] = Workload.all
+  ) {
+    var run = run
+    run.enterResumption(on: environment)
+    self.environment = run.stored.environment
+    plan = run.stored.plan
+    self.rows = rows
+    folder = run.folder
+    self.runner = runner
+    self.processors = processors
+    self.workloads = workloads
+    interrupted = run
+  }
+
+  /// Trials that were finished before.
+  public var finished: Set<Int> { Set(interrupted?.finished.map(\.number) ?? []) }
   /// Trials that take no time: their models have said that they do not do that workload.
-  public var skipped: Set<Int> { Set(plan.trials.filter { unsupportedReason($0) != nil }.map(\.number)) }
-  /// Seconds that all others take together.
-  public var expectedSeconds: Double {
-    let skipped = skipped
-    return plan.trials.reduce(0) { $0 + (skipped.contains($1.number) ? 0 : plan.expectedSeconds(of: $1)) }
+  public func skipped(of plan: Plan) -> Set<Int> {
+    Set(plan.trials.filter { unsupportedReason($0) != nil }.map(\.number))
+  }
+  /// Seconds that all others of the plan take together, those that are finished left out.
+  public var expectedSeconds: Double { expectedSeconds(of: plan.trials.filter { !finished.contains($0.number) }) }
+
+  private func expectedSeconds(of trials: [PlannedTrial]) -> Double {
+    trials.reduce(0) { $0 + (unsupportedReason($1) == nil ? plan.expectedSeconds(of: $1) : 0) }
   }
 
   private func unsupportedReason(_ planned: PlannedTrial) -> String? {
@@ -45,7 +76,7 @@ public struct RunExecution: Sendable {
     return row.unsupportedReason(workload)
   }
 
-  private func parts(of planned: PlannedTrial) -> (ModelRow, PlannedCase, Workload) {
+  func parts(of planned: PlannedTrial) -> (ModelRow, PlannedCase, Workload) {
     guard let row = rows.first(where: { $0.program.name == planned.model && $0.variant == planned.variant }),
       let plannedCase = plan.cases.first(where: { $0.name == planned.case }),
       let workload = workloads.first(where: { $0.name == plannedCase.workload })
@@ -57,6 +88,10 @@ public struct RunExecution: Sendable {
   public enum Event: Sendable {
     case starting(PlannedTrial)
     case finished(Trial)
+    /// The plan with a round more.
+    case extended(Plan)
+    /// A trial is repeated under probes.
+    case probing(PlannedTrial, finished: Int, of: Int)
   }
 
   public struct Completion: Sendable {
@@ -66,31 +101,69 @@ public struct RunExecution: Sendable {
     public let selfTest: RigSelfTest
   }
 
-  /// Runs everything that is planned, or what an interruption leaves of it.
+  /// Runs everything that is planned and not finished, and adds rounds where the plan has a precision to reach; or what
+  /// an interruption leaves of it.
   /// - Throws: ``HarnessError`` if the disk or a missing program ends the run. What was finished stays, and is valid.
   public func run(_ tell: (Event) -> Void) async throws(HarnessError) -> Completion {
-    var record = Record(run: Run(environment: environment, plan: plan, trials: []), folder: folder)
-    try record.begin()
+    var record = try begin()
     var selfTest = RigSelfTest()
-    for planned in plan.trials {
-      if runner.interruption.isRequested { break }
-      tell(.starting(planned))
-      guard let trial = try await perform(planned, &record, &selfTest) else { break }
-      tell(.finished(trial))
+    let startedAt = clock()
+    // What earlier processes spent is not on disk, and what the plan expects of their trials comes close.
+    let spentBefore = expectedSeconds(of: plan.trials.filter { finished.contains($0.number) })
+    var isEnded = false
+    while !isEnded, !runner.interruption.isRequested {
+      for planned in record.remaining {
+        if runner.interruption.isRequested { break }
+        tell(.starting(planned))
+        guard let trial = try await perform(planned, &record, &selfTest) else { break }
+        tell(.finished(trial))
+      }
+      guard record.remaining.isEmpty else { break }
+      switch plan.precision?.decide(record.run, spentSeconds: spentBefore + clock() - startedAt) {
+      case .addRound:
+        try record.addRound()
+        tell(.extended(record.run.plan))
+      case .end(let outcome):
+        try record.end(outcome)
+        isEnded = true
+      case nil: isEnded = true
+      }
     }
+    if isEnded, plan.probeRounds != nil, !runner.interruption.isRequested { try await probe(&record, tell) }
     return Completion(
-      run: record.run, isInterrupted: runner.interruption.isRequested, selfTest: selfTest)
+      run: record.run, isInterrupted: runner.interruption.isRequested && !record.run.isComplete, selfTest: selfTest)
+  }
+
+  private func begin() throws(HarnessError) -> RunRecord {
+    if let interrupted {
+      interrupted.clear()
+      return try RunRecord(
+        interrupted.stored, finished: interrupted.finished, folder: folder, lock: interrupted.lock)
+    }
+    let trials = "\(folder)/\(RunFiles.trialsName)"
+    try makeFolder(trials)
+    return try RunRecord(
+      StoredPlan(
+        environment: environment, protocolVersion: protocolVersion, plan: plan,
+        programs: try StoredProgram.all(runner.executables, rows)),
+      finished: [], folder: folder, lock: try RunLock(trials, of: folder))
+  }
+
+  /// The trial as it is run.
+  func order(of planned: PlannedTrial) -> TrialOrder {
+    let (row, plannedCase, workload) = parts(of: planned)
+    return TrialOrder(
+      model: row.program, variant: row.variant, workload: workload, parameters: plan.parameters(of: planned),
+      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
+      iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
   }
 
   /// - Returns: nil if the trial was interrupted.
-  private func perform(_ planned: PlannedTrial, _ record: inout Record, _ selfTest: inout RigSelfTest)
+  private func perform(_ planned: PlannedTrial, _ record: inout RunRecord, _ selfTest: inout RigSelfTest)
     async throws(HarnessError) -> Trial?
   {
-    let (row, plannedCase, workload) = parts(of: planned)
-    let order = TrialOrder(
-      model: row.program, variant: row.variant, workload: workload, parameters: plannedCase.parameters,
-      seed: planned.seed, warmUp: .seconds(plan.warmUpSeconds), window: .seconds(plan.windowSeconds(of: plannedCase)),
-      iterationsPerMillisecond: environment.iterationsPerMillisecond, processors: processors)
+    let (row, _, workload) = parts(of: planned)
+    let order = order(of: planned)
     let startedAt = timestamp()
     let folder = try record.startTrial(planned.number)
     do throws(HarnessError) {
@@ -114,68 +187,6 @@ public struct RunExecution: Sendable {
     } catch {
       record.dropTrial(planned.number)
       throw error
-    }
-  }
-}
-
-/// The run on disk.
-private struct Record {
-  var run: Run
-  let folder: String
-
-  func begin() throws(HarnessError) { try write { () throws(ResultError) in try RunFiles.writeRun(run, to: folder) } }
-
-  func startTrial(_ number: Int) throws(HarnessError) -> String {
-    let path = "\(folder)/\(RunFiles.trialsName)/\(number)"
-    try makeFolder(path)
-    return path
-  }
-
-  /// Writes the trial, then the run with it. If the run no longer fits, the caller drops the trial, and both agree.
-  mutating func add(_ trial: Trial) throws(HarnessError) {
-    try writeTrial(trial)
-    run.trials.append(trial)
-    if trial.state == .voided { try voidRound(of: trial) }
-    try begin()
-  }
-
-  func dropTrial(_ number: Int) {
-    try? FileManager.default.removeItem(atPath: "\(folder)/\(RunFiles.trialsName)/\(number)")
-  }
-
-  /// Why a trial need not be run: its case and round are void already.
-  func voidedReason(_ planned: PlannedTrial) -> String? {
-    run.trials.first { $0.state == .voided && $0.case == planned.case && $0.round == planned.round }.map(Self.reason)
-  }
-
-  private static func reason(_ trial: Trial) -> String {
-    "\(trial.case) is void for all models in round \(trial.round), since trial \(trial.number) was: "
-      + (trial.reason ?? "no reason given")
-  }
-
-  /// Takes the figures of the round's other trials of that case away: the rig or the host was at fault for all. A
-  /// failure that was seen stays seen.
-  private mutating func voidRound(of trial: Trial) throws(HarnessError) {
-    for (index, other) in run.trials.enumerated()
-    where other.state == .ok && other.case == trial.case && other.round == trial.round {
-      run.trials[index].state = .voided
-      run.trials[index].figures = nil
-      run.trials[index].warnings = []
-      run.trials[index].reason = Self.reason(trial)
-      try writeTrial(run.trials[index])
-    }
-  }
-
-  private func writeTrial(_ trial: Trial) throws(HarnessError) {
-    let path = "\(folder)/\(RunFiles.trialsName)/\(trial.number)"
-    try write { () throws(ResultError) in try RunFiles.writeTrial(trial, to: path) }
-  }
-
-  private func write(_ body: () throws(ResultError) -> Void) throws(HarnessError) {
-    do throws(ResultError) {
-      try body()
-    } catch {
-      throw HarnessError(error)
     }
   }
 }

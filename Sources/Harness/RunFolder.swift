@@ -1,6 +1,7 @@
 // Where a run is kept.
 
 import Foundation
+import Glibc
 import ResultFormat
 
 public enum RunFolder {
@@ -22,11 +23,24 @@ public enum RunFolder {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
       guard isFolder.boolValue else { throw .usage("'\(path)' is a file: --output takes a folder") }
-      for name in ["run.json", "trials"] where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
+      if let name = trace(in: path) {
         throw .usage(
-          "'\(path)' holds a run already (\(name)): choose another folder; a run cannot be resumed in this version")
+          "'\(path)' holds a run already (\(name)): choose another folder, or go on with it by "
+            + "'switchyard run --resume \(path)'")
       }
     }
     try makeFolder(path)
+  }
+
+  /// Whether a run was begun there that can be gone on with.
+  public static func holdsPlan(_ path: String) -> Bool {
+    access("\(path)/\(RunFiles.trialsName)/\(RunFiles.planName)", F_OK) == 0
+  }
+
+  /// What shows that a run was begun there. One that was killed before its plan was written has left nothing to keep.
+  static func trace(in path: String) -> String? {
+    if FileManager.default.fileExists(atPath: "\(path)/\(RunFiles.runName)") { return RunFiles.runName }
+    let trials = entries(of: "\(path)/\(RunFiles.trialsName)") ?? []
+    return trials.contains { !$0.hasSuffix(RunFiles.partialSuffix) } ? RunFiles.trialsName : nil
   }
 }

@@ -95,11 +95,14 @@ struct ServedTrial: Sendable {
 
   private func watchWindow(_ rig: RigSide, _ model: ModelSide, _ seen: inout Observation) async throws(TrialEnd) {
     let patience = deadlines.patience + deadlines.load
+    let kernelThreads = HostLoad.kernelThreads()
     let opening = try await rig.reply(.edge, within: order.warmUp + patience, blaming: model)
     guard opening.edge == .open else { throw .failed(.voided, "the rig closed a window that it had not opened") }
     await model.send(.edge(.open))
     model.probe.resetPeak()
     seen.open = try await edge(.open, model)
+    let processes = [model.process.pid, rig.process.pid]
+    let hostAtOpen = HostLoad.Edge(of: processes, kernelThreads: kernelThreads)
 
     let arrival = try await model.watch(.rig, until: .now + order.window + patience, &seen)
     let closing = try await rig.reply(.edge, arrival, blaming: model)
@@ -107,6 +110,9 @@ struct ServedTrial: Sendable {
     await model.send(.edge(.close))
     model.observeClosing(&seen)
     seen.close = try await edge(.close, model)
+    if let before = hostAtOpen, let after = HostLoad.Edge(of: processes, kernelThreads: kernelThreads) {
+      seen.host = after.figures(since: before, isServed: true)
+    }
     seen.steadyPSSBytes = model.probe.proportionalSetBytes()
   }
 

@@ -35,6 +35,8 @@ struct TrialOrder: Sendable {
   var iterationsPerMillisecond: Int?
   var processors: ProcessorSets
   var deadlines = Deadlines()
+  /// What is counted from outside; empty in every trial that is timed.
+  var probes: Set<ProbeState.Name> = []
 
   /// How long each wait may take before the side that is waited for counts as hung. Hosts have been seen to take the
   /// processors away for 20 s, which must not become a model's state.
@@ -147,6 +149,8 @@ struct EdgeReading: Sendable {
   /// CPU time of the model's process by the clock that others see, and when it was read: after the model's answer had
   /// come, which on a loaded processor takes its time.
   var outside: Reading?
+  /// What the probes counted so far; nil in a timed trial.
+  var probes: ProbeReading?
 
   struct Reading: Sendable {
     var processorNanoseconds: Int
@@ -172,9 +176,10 @@ struct Observation: Sendable {
   var latencies: [String: LatencySummary] = [:]
   var measures: [Measure] = []
   var windowNanoseconds: UInt64?
-  /// In-process: the kernel's own memory, of the whole host; and processors in use by everything within the window.
+  /// In-process: the kernel's own memory, of the whole host.
   var kernelGrowthBytes: Int?
-  var hostProcessorsInUse: Double?
+  /// What the window lost to others; nil where the kernel gives no account.
+  var host: HostFigures?
 
   /// What the process had grown by between `ready` and the window's end.
   var grownBytes: Int? {

@@ -72,7 +72,7 @@ extension Trial {
         number: planned.number, model: planned.model, variant: planned.variant, workload: order.workload.name,
         case: planned.case, parameters: order.parameters, seed: planned.seed, round: planned.round,
         startedAt: startedAt, state: state, ledger: seen.modelLedger, rigLedger: seen.rig?.ledger,
-        counters: seen.counters)
+        counters: seen.counters, host: seen.host)
     }
     func failed(
       _ state: TrialState, _ seen: Observation, _ reason: String, _ findings: [Finding] = [], reached: Int? = nil

@@ -8,8 +8,31 @@ import Workloads
 /// One metric of one row.
 struct MetricSummary: Sendable {
   let spread: Spread
+  /// Of the median.
+  let interval: Result<Interval, NoInterval>
+  /// That which at least half of the trials have.
   let standing: Standing
+  /// Whether no trial has another.
+  let isUnanimous: Bool
   var isBest = false
+
+  /// - Returns: nil without a value.
+  init?(_ values: [Double], _ standings: [Standing]) {
+    guard let spread = Spread(values) else { return nil }
+    self.spread = spread
+    // With 1,999 resamples the 2.5 % beyond either end are known to ± 0.4 %, and rounds are few order statistics anyway.
+    interval = medianInterval(values, resamples: 1_999)
+    standing = Standing(mostOf: standings)
+    isUnanimous = Set(standings).count <= 1
+  }
+
+  var hasInterval: Bool { (try? interval.get()) != nil }
+
+  /// The ends of the interval, without one the lowest and the highest round; nil for a single round.
+  var range: (low: Double, high: Double)? {
+    if let interval = try? interval.get() { return (interval.low, interval.high) }
+    return spread.count > 1 ? (spread.minimum, spread.maximum) : nil
+  }
 }
 
 /// One model on one case, or one variant of it.
@@ -39,11 +62,8 @@ struct RowSummary: Sendable {
     return parts.joined(separator: ", ")
   }
 
-  /// Whether it may be called the best of a column. A variant deviates from the contract; and what a model's survivors
-  /// show says little about one that fails.
-  var competes: Bool {
-    model.variant == nil && trials.allSatisfy { $0.state == .ok || $0.state == .voided } && count(.ok) > 0
-  }
+  /// Whether it may be called the best of a column. A variant deviates from the contract.
+  var competes: Bool { model.variant == nil && hasNoFailure }
 }
 
 /// What sets the pace of a case, which decides what its figures can say.
@@ -91,11 +111,13 @@ struct CaseSummary: Sendable {
   let drive: Drive
   let metrics: [Metric]
   let rows: [RowSummary]
+  let resolution: CaseResolution
 
   /// The operation's noun: `request`.
   let noun: String
 
-  init(_ planned: PlannedCase, of run: Run) {
+  /// - Parameter calibration: of the run's host, if there is one.
+  init(_ planned: PlannedCase, of run: Run, calibration: HostResolution? = nil) {
     self.planned = planned
     workload = try? Workload.named(planned.workload)
     let trials = run.trials.filter { $0.case == planned.name }
@@ -117,6 +139,7 @@ struct CaseSummary: Sendable {
     }
     for metric in metrics { Self.markBest(metric, in: &rows) }
     self.rows = rows
+    resolution = CaseResolution(metrics, rows, planned, of: run, calibration)
   }
 
   /// `request` of "answered request", `unit` of "unit created, run and joined".
@@ -130,23 +153,23 @@ struct CaseSummary: Sendable {
     let good = trials.filter { $0.state == .ok }.sorted { ($0.round, $0.number) < ($1.round, $1.number) }
     for metric in metrics {
       var values: [Double] = []
-      var standing = Standing.claimed
+      var standings: [Standing] = []
       for trial in good {
         guard let figures = trial.figures, let value = metric.value(figures), value.isFinite else { continue }
         values.append(value)
-        standing = max(standing, metric.standing(trial, figures))
+        standings.append(metric.standing(trial, figures))
       }
-      if let spread = Spread(values) { summaries[metric.key] = MetricSummary(spread: spread, standing: standing) }
+      summaries[metric.key] = MetricSummary(values, standings)
     }
     return summaries
   }
 
-  /// The best is marked only where all that compete carry a claim: else the unclaimed one might be it.
+  /// The best is marked only where all trials of all that compete carry a claim: else an unclaimed one might be it.
   private static func markBest(_ metric: Metric, in rows: inout [RowSummary]) {
     guard let better = metric.better else { return }
     let competitors = rows.indices.filter { rows[$0].competes && rows[$0].metrics[metric.key] != nil }
     let summaries = competitors.compactMap { rows[$0].metrics[metric.key] }
-    guard summaries.count > 1, summaries.allSatisfy({ $0.standing == .claimed }) else { return }
+    guard summaries.count > 1, summaries.allSatisfy({ $0.standing == .claimed && $0.isUnanimous }) else { return }
     let medians = summaries.map(\.spread.median)
     guard let best = better == .lower ? medians.min() : medians.max(), medians.contains(where: { $0 != best }) else {
       return

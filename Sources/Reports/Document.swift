@@ -21,6 +21,8 @@ struct Document: Sendable {
   var alarms: [String]
   /// What kind of run this is, in sentences.
   var notices: [String]
+  /// Who leads where, before all cases; nil where nothing is claimed.
+  var overview: Section?
   var sections: [Section]
   var legend: [String]
   /// (what, value) of the host and the build.
@@ -29,9 +31,11 @@ struct Document: Sendable {
 }
 
 extension Document {
-  init(_ run: Run) {
+  /// - Parameter calibration: of the run's host, if there is one.
+  init(_ run: Run, calibration: HostResolution? = nil) {
     let plan = run.plan
-    let summaries = plan.cases.map { CaseSummary($0, of: run) }
+    let summaries = plan.cases.map { CaseSummary($0, of: run, calibration: calibration) }
+    let families = WorkloadClaims.all(of: run, summaries)
     title =
       "Switchyard: \(plan.preset) run of \(run.environment.startedAt.prefix(10))"
       + (plan.claims ? "" : " (indicative)")
@@ -41,24 +45,39 @@ extension Document {
         "\(run.environment.build.uppercased()) BUILD: these figures mean nothing. Build with -c release and run again.")
     }
     if !run.isComplete {
+      let isProbeMissing = run.trials.count == plan.trials.count && plan.probeRounds != nil
       alarms.append(
-        "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
+        isProbeMissing
+          ? "INTERRUPTED: all trials were run, but those that count system calls."
+          : "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(plan.trials.count)) trials were run.")
     }
-    notices = [Self.notice(plan)]
+    notices =
+      [Self.notice(plan)] + [Self.claimSummary(run, families)].compactMap { $0 } + Self.history(run)
+      + ProbeSummary.sentences(run)
     let failed = run.trials.count { $0.state != .ok && $0.state != .unsupported }
     if failed > 0 {
       notices.append(
         "\(counted(failed, "trial")) did not end well and gave no number: the reasons stand below each table.")
     }
-    sections = summaries.map { Section($0, plan: plan) }
+    overview = Section(leadersOf: families, among: plan.models)
+    let marginals = MarginalMemory.all(of: run)
+    sections = []
+    for (index, summary) in summaries.enumerated() {
+      var section = Section(summary, of: run)
+      if let probes = ProbeSummary(summary, of: run) {
+        section.tables.append(probes.table)
+        section.notes += probes.notes
+      }
+      sections.append(section)
+      let workload = summary.planned.workload
+      guard summaries.lastIndex(where: { $0.planned.workload == workload }) == index else { continue }
+      sections += marginals.filter { $0.workload == workload }.map { Section($0, plan: plan) }
+      sections += families.filter { $0.workload == workload }.map { Section($0) }
+    }
     // Once is enough: the rows are the same models in every case.
     for index in sections.indices.dropFirst() { sections[index].idioms = [] }
-    for marginal in MarginalMemory.all(of: run) {
-      let last = summaries.lastIndex { $0.planned.workload == marginal.workload } ?? summaries.count - 1
-      let added = sections.count - summaries.count
-      sections.insert(Section(marginal, plan: plan), at: last + added + 1)
-    }
-    legend = Self.legend(summaries)
+    let isCalibrated = summaries.contains { !$0.resolution.calibrated.isEmpty }
+    legend = Self.legend(summaries, claims: families, isCalibrated ? calibration : nil)
     environment = Self.facts(run.environment, plan)
     hostWarnings = run.environment.warnings.map(oneLine)
   }
@@ -76,24 +95,34 @@ extension Document {
   }
 
   /// Only what the tables use.
-  private static func legend(_ summaries: [CaseSummary]) -> [String] {
+  private static func legend(
+    _ summaries: [CaseSummary], claims: [WorkloadClaims], _ calibration: HostResolution?
+  ) -> [String] {
     let figures = summaries.flatMap(\.rows).flatMap { $0.metrics.values }
-    var legend = ["Values are medians over the rounds that were ok."]
-    let reaches = Set(figures.filter { $0.spread.relativeReach != nil }.map(\.spread.hasInterval))
-    let range = "half of the range from the lowest round to the highest"
-    let interval = "half of the 95 % interval (Student's t on logarithms)"
-    if reaches == [true] { legend.append("±: \(interval).") }
-    if reaches == [false] { legend.append("±: \(range).") }
-    if reaches.count == 2 {
-      legend.append("±: \(interval); below \(Spread.roundsForInterval) rounds, or where a round is 0, \(range).")
+    var legend = ["Values are medians over the rounds that were ok; n: how many those are."]
+    let range = "how far the lowest round and the highest lie from it"
+    let interval = "how far the ends of its 95 % interval lie from it (BCa bootstrap of the median)"
+    let spread = figures.filter { $0.range != nil }
+    if spread.contains(where: \.hasInterval) {
+      let few = spread.allSatisfy(\.hasInterval) ? "" : "; below \(Spread.roundsForInterval) rounds \(range)"
+      legend.append("± or −/+ after a median: \(interval)\(few).")
+    } else if !spread.isEmpty {
+      legend.append("± or −/+ after a median: \(range).")
     }
+    if summaries.contains(where: { !$0.resolution.own.isEmpty }) { legend += resolutions(claims, calibration) }
+    legend += Self.claims(claims)
     if figures.contains(where: \.isBest) {
-      legend.append("◆ best median of its column, among rows without failures that follow the contract.")
+      legend.append(
+        "◆ best median of its column, among rows without failures that follow the contract, where every trial carries a "
+          + "claim.")
     }
-    if figures.contains(where: { $0.standing == .lowerBound }) { legend.append("≥ lower bound.") }
+    if figures.contains(where: { $0.standing == .lowerBound }) {
+      legend.append("≥ lower bound, in at least half of the trials.")
+    }
     if figures.contains(where: { $0.standing == .noClaim }) {
       legend.append(
-        "~ carries no claim: closed-loop latency, a percentile below the rig's own lateness, or what a note says.")
+        "~ carries no claim: closed-loop latency, a percentile below the rig's own lateness, or what a note says of at "
+          + "least half of its trials.")
     }
     if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["latency.added.p50"] != nil } }) {
       legend.append("added: latency that the model alone is answerable for, the backend's service time excluded.")
@@ -113,7 +142,7 @@ extension Document {
     return legend
   }
 
-  private static func facts(_ environment: RunEnvironment, _ plan: Plan) -> [(String, String)] {
+  static func facts(_ environment: RunEnvironment, _ plan: Plan) -> [(String, String)] {
     let memory = Unit.bytes.scale(for: [Double(environment.memoryBytes)])
     let facts: [(String, String?)] = [
       ("processor", "\(environment.processor), \(counted(environment.processors, "processor")) online"),
@@ -130,7 +159,8 @@ extension Document {
 }
 
 extension Document.Section {
-  init(_ summary: CaseSummary, plan: Plan) {
+  init(_ summary: CaseSummary, of run: Run) {
+    let plan = run.plan
     let planned = summary.planned
     name = planned.name
     question = summary.workload?.question ?? "A workload that this version does not know: \(planned.workload)."
@@ -146,18 +176,6 @@ extension Document.Section {
       return (row.name, oneLine(row.model.idiom + (facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))")))
     }
     failures = summary.failures
-    notes = summary.warnings + [summary.rigLateness].compactMap { $0 }
-  }
-}
-
-extension Spread {
-  var hasInterval: Bool { (try? interval.get()) != nil }
-
-  /// What stands after ±: half of the interval where there is one, else half of the range; relative to the median.
-  /// Nil for a single round.
-  var relativeReach: Double? {
-    guard count > 1 else { return nil }
-    guard let interval = try? interval.get(), median != 0 else { return relativeHalfRange }
-    return (interval.high - interval.low) / 2 / abs(median)
+    notes = summary.notes(headlines: plan.headlines(of: planned.name))
   }
 }

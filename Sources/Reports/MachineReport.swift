@@ -16,6 +16,8 @@ struct MachineReport: Encodable {
     var isInProcess: Bool
     var isPaced: Bool
     var rows: [Row]
+    /// Absent where nothing can be resolved, as with too few rounds.
+    var resolution: Resolution?
     var failures: [String]
     var notes: [String]
   }
@@ -26,6 +28,8 @@ struct MachineReport: Encodable {
     /// Trials by state.
     var states: [String: Int]
     var metrics: [String: Figure]
+    /// What the probed rounds counted; nil where there were none.
+    var probes: ProbeSummary.Row?
   }
   struct Figure: Encodable {
     var unit: String
@@ -35,6 +39,7 @@ struct MachineReport: Encodable {
     var median: Double
     var minimum: Double
     var maximum: Double
+    /// Of the median, by the BCa bootstrap.
     var interval: [Double]?
     var intervalLevel: Double?
     /// Why there is no interval.
@@ -64,28 +69,35 @@ struct MachineReport: Encodable {
     var units: [Int]
     var rows: [Row]
   }
-  var schemaVersion = 2
+  /// 3: intervals are those of the median, claims and resolutions are there.
+  var schemaVersion = 3
   var preset: String
   var claims: Bool
   var isComplete: Bool
   var build: String
   var cases: [Case]
+  /// Empty where the plan claims nothing.
+  var families: [Family]
   var marginalMemory: [Marginal]
 
-  init(_ run: Run) {
+  /// - Parameter calibration: of the run's host, if there is one.
+  init(_ run: Run, calibration: HostResolution? = nil) {
     preset = run.plan.preset
     claims = run.plan.claims
     isComplete = run.isComplete
     build = run.environment.build
     marginalMemory = MarginalMemory.all(of: run).map(Marginal.init)
-    cases = run.plan.cases.map { planned in
-      let summary = CaseSummary(planned, of: run)
+    let summaries = run.plan.cases.map { CaseSummary($0, of: run, calibration: calibration) }
+    families = WorkloadClaims.all(of: run, summaries).map(Family.init)
+    cases = zip(run.plan.cases, summaries).map { planned, summary in
+      let probes = ProbeSummary(summary, of: run)
       return Case(
         name: planned.name, workload: planned.workload, parameters: planned.parameters.mapValues(\.description),
         workers: planned.workers, isOpenLoop: summary.drive == .openLoop,
         isInProcess: !summary.drive.isServed, isPaced: summary.drive == .paced,
-        rows: summary.rows.map { Row($0, summary.metrics) },
-        failures: summary.failures, notes: summary.warnings + [summary.rigLateness].compactMap { $0 })
+        rows: summary.rows.enumerated().map { Row($1, summary.metrics, probes?.rows[$0]) },
+        resolution: Resolution(summary.resolution, calibration), failures: summary.failures,
+        notes: summary.notes(headlines: run.plan.headlines(of: planned.name)) + (probes?.notes ?? []))
     }
   }
 
@@ -122,7 +134,8 @@ extension MachineReport.Marginal.Slope {
 }
 
 extension MachineReport.Row {
-  init(_ row: RowSummary, _ metrics: [Metric]) {
+  init(_ row: RowSummary, _ metrics: [Metric], _ probes: ProbeSummary.Row?) {
+    self.probes = probes
     model = row.model.name
     variant = row.model.variant
     plannedTrials = row.planned
@@ -145,7 +158,7 @@ extension MachineReport.Figure {
     median = spread.median
     minimum = spread.minimum
     maximum = spread.maximum
-    switch spread.interval {
+    switch summary.interval {
     case .success(let found):
       interval = [found.low, found.high]
       intervalLevel = found.level

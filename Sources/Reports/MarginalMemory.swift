@@ -37,6 +37,8 @@ struct MarginalMemory: Sendable {
   /// The cases that all rows reached, by units.
   let cases: [(name: String, units: Int)]
   let rows: [Row]
+  /// What a claim of the workload is corrected for.
+  let familySize: Int
 
   /// One for each family of cases whose headline is memory and that differ in `units` only; none where fewer than two
   /// counts were reached by all rows that reached any.
@@ -76,6 +78,7 @@ struct MarginalMemory: Sendable {
     workload = first.workload
     changes = CaseSummary(first, of: run).changes.filter { !$0.hasPrefix("units=") }
     self.cases = counts
+    familySize = run.declaredClaims(of: first.workload).count
     rows = models.map { model in
       let own = good.filter { model.isOf($0) }
       func slope(_ bytes: (MemoryFigures) -> Int?) -> Slope? {
@@ -131,7 +134,11 @@ extension Document.Section {
 
 extension Table {
   fileprivate init(_ marginal: MarginalMemory) {
-    caption = "Memory per unit"
+    let counts = marginal.rows.compactMap(\.total).map(\.values.count)
+    let hasIntervals = marginal.rows.compactMap(\.total).contains { (try? $0.interval.get()) != nil }
+    caption =
+      "Memory per unit · n = \(Self.roundCount(counts.min() ?? 0, counts.max() ?? 0)) · "
+      + (hasIntervals ? "95 % intervals" : "lowest to highest")
     columns = [Column(title: "model", isNumeric: false)]
     rows = marginal.rows.map { [Cell(text: oneLine($0.name))] }
     let parts: [(String, (MarginalMemory.Row) -> MarginalMemory.Slope?)] = [
@@ -151,6 +158,26 @@ extension Table {
             isBest: marginal.rows.count > 1 && row.model.variant == nil && slope.median == best))
       }
     }
+    let resolved = parts.filter { part in marginal.rows.contains { part.1($0) != nil } }
+      .map { marginal.smallestRatio($0.1) }
+    if resolved.contains(where: { $0 != nil }) {
+      footers = [[Cell(text: "resolves")] + resolved.map { $0.map { Cell(text: "×\(significant($0))") } ?? Cell.none }]
+    }
+  }
+}
+
+extension MarginalMemory {
+  /// As ``CaseResolution/own``, for slopes; nil where one is not positive.
+  fileprivate func smallestRatio(_ part: (Row) -> Slope?) -> Double? {
+    let slopes = rows.compactMap(part).map(\.values)
+    let comparisons = slopes.indices.flatMap { a in
+      slopes.indices.compactMap { b -> LogRatios? in
+        guard a < b, slopes[a].count == slopes[b].count else { return nil }
+        return try? LogRatios(base: slopes[a], head: slopes[b])
+      }
+    }
+    guard let rounds = comparisons.map(\.count).max() else { return nil }
+    return Resolution(sameAgainstSame: comparisons)?.smallestRatio(rounds: rounds, familySize: familySize)
   }
 }
 

@@ -5,7 +5,7 @@ struct MarkdownRenderer {
     var blocks = ["# \(escaped(document.title))"]
     blocks += document.alarms.map { "> [!CAUTION]\n> **\(escaped($0))**" }
     blocks.append(document.notices.map(escaped).joined(separator: "\n"))
-    blocks += document.sections.flatMap(blocks(of:))
+    blocks += ([document.overview].compactMap { $0 } + document.sections).flatMap(blocks(of:))
     blocks += ["## How to read this", list(document.legend)]
     blocks += [
       "## Environment", table(["", ""], document.environment.map { [$0.0, escaped($0.1)] }, numeric: [false, false]),
@@ -39,7 +39,8 @@ struct MarkdownRenderer {
         return cell.spread.isEmpty ? value : "\(value) \(cell.spread)"
       }
     }
-    return table(titles, rows, numeric: content.columns.map(\.isNumeric))
+    let footers = content.footers.map { row in row.map { $0.text.isEmpty ? "" : "_\(escaped($0.text))_" } }
+    return table(titles, rows + footers, numeric: content.columns.map(\.isNumeric))
   }
 
   private func table(_ titles: [String], _ rows: [[String]], numeric: [Bool]) -> String {

@@ -84,6 +84,34 @@ extension CaseSummary {
   }
 }
 
+extension CaseSummary {
+  /// Everything that stands below its tables.
+  func notes(headlines: [String]) -> [String] {
+    warnings + [rigLateness].compactMap { $0 } + disturbances(headlines) + [hostNoise].compactMap { $0 }
+  }
+
+  /// What the windows lost to others, the worst trial of each kind, also where that is little: a reader cannot know it
+  /// otherwise. Nil for runs from before it was recorded.
+  var hostNoise: String? {
+    let hosts = rows.flatMap(\.trials).filter { $0.state == .ok }.compactMap(\.host)
+    guard let others = hosts.map(\.othersProcessors).max(), let stolen = hosts.map(\.stolenProcessors).max() else {
+      return nil
+    }
+    var text =
+      "Of the host's processors others used \(hundredths(others)) and the hypervisor took \(hundredths(stolen)) within "
+      + "the window, worst trials"
+    if let kernel = hosts.compactMap(\.kernelProcessors).max(), kernel > HostFigures.toleratedProcessors {
+      text += "; the kernel's own threads used \(hundredths(kernel)), which is in no model's CPU time"
+    }
+    if let throttled = hosts.compactMap(\.throttledNanoseconds).max() {
+      text += "; a quota stopped the trial's processes for \(significant(Double(throttled) / 1e6)) ms"
+    }
+    return text + "."
+  }
+
+  private func hundredths(_ value: Double) -> String { trimmed((value * 100).rounded() / 100) }
+}
+
 /// Texts from a model may hold line breaks and control characters; a report's line holds none.
 func oneLine(_ text: String) -> String {
   text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : String($0) }.joined()

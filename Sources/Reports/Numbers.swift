@@ -79,10 +79,30 @@ func grouped(_ value: Int) -> String {
   return text
 }
 
-/// A relative spread in whole percent, rounded up so that it is never understated.
-func percent(_ share: Double) -> String {
-  let percent = (share * 100 - 1e-9).rounded(.up)
-  return percent < 1_000 ? "±\(Int(max(0, percent)))%" : "±>999%"
+/// How far two ends lie from a figure, in whole percent of it and rounded up, so that it is never understated: `±2%`, or
+/// `−2/+5%` where they differ; empty for a figure of 0.
+func offsets(_ low: Double, _ high: Double, around value: Double) -> String {
+  guard value != 0 else { return "" }
+  func percent(_ distance: Double) -> String {
+    let percent = (distance / abs(value) * 100 - 1e-9).rounded(.up)
+    return percent < 1_000 ? "\(Int(max(0, percent)))" : ">999"
+  }
+  let (below, above) = (percent(value - low), percent(high - value))
+  return below == above ? "±\(below)%" : "−\(below)/+\(above)%"
+}
+
+/// A ratio with three digits after the point, where it is near 1: `0.987`, `1.02` would hide as much as it shows.
+func factor(_ ratio: Double) -> String {
+  guard ratio >= 0.1, ratio < 9.9995 else { return significant(ratio) }
+  let thousandths = Int((ratio * 1_000).rounded())
+  let fraction = String(thousandths % 1_000)
+  return "\(thousandths / 1_000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+}
+
+/// A probability with four decimals at most.
+func probability(_ p: Double) -> String {
+  if p < 0.0001 { return "<0.0001" }
+  return p >= 0.9995 ? "1" : trimmed((p * 10_000).rounded() / 10_000)
 }
 
 /// `1 worker`, `3 rounds`.

@@ -17,7 +17,7 @@ struct TerminalRenderer {
     for alarm in document.alarms { lines += wrap("!! \(alarm)", hanging: 3).map(alarming) }
     if !document.alarms.isEmpty { lines.append("") }
     for notice in document.notices { lines += wrap(notice) }
-    for section in document.sections { lines += [""] + render(section) }
+    for section in [document.overview].compactMap({ $0 }) + document.sections { lines += [""] + render(section) }
     lines += ["", bold("How to read this")]
     for entry in document.legend { lines += wrap("  \(entry)", hanging: 4) }
     lines += ["", bold("Environment")]
@@ -71,13 +71,14 @@ struct TerminalRenderer {
       let kept = [0] + group
       return Table(
         caption: position == 0 ? table.caption : "\(table.caption), continued", columns: kept.map { table.columns[$0] },
-        rows: table.rows.map { row in kept.map { row[$0] } })
+        rows: table.rows.map { row in kept.map { row[$0] } },
+        footers: table.footers.map { row in kept.map { row[$0] } })
     }
   }
 
   /// The widths of a column's parts: values end at one place, spreads begin at one.
   private func layout(_ table: Table, _ column: Int) -> (value: Int, spread: Int, total: Int) {
-    let cells = table.rows.map { $0[column] }
+    let cells = (table.rows + table.footers).map { $0[column] }
     let value = cells.map { displayWidth($0.text) + ($0.isBest ? 1 : 0) }.max() ?? 0
     let spread = cells.map { $0.spread.isEmpty ? 0 : displayWidth($0.spread) + 1 }.max() ?? 0
     let header = max(displayWidth(table.columns[column].title), displayWidth(table.columns[column].unit))
@@ -96,23 +97,24 @@ struct TerminalRenderer {
           pad(text(column), to: layout.total, right: column.isNumeric)
         })
     }
-    var lines = [dim(table.caption), bold(header(\.title))]
+    var lines = wrap(table.caption, hanging: 2).map(dim) + [bold(header(\.title))]
     if table.columns.contains(where: { !$0.unit.isEmpty }) { lines.append(dim(header(\.unit))) }
     let total = layouts.reduce(0) { $0 + $1.total } + 2 * (layouts.count - 1)
     lines.append(dim(String(repeating: "─", count: total)))
-    for cells in table.rows {
-      lines.append(
-        row(
-          zip(zip(table.columns, layouts), cells).map { shape, cell in
-            let (column, layout) = shape
-            guard column.isNumeric else { return pad(cell.text, to: layout.total) }
-            let value = (cell.isBest ? "◆" : "") + cell.text
-            let spread = cell.spread.isEmpty ? "" : " \(cell.spread)"
-            let text = pad(value, to: layout.value, right: true) + pad(spread, to: layout.spread)
-            let padded = pad(text, to: layout.total, right: true)
-            return cell.isBest ? bold(padded) : padded
-          }))
+    func line(_ cells: [Cell]) -> String {
+      row(
+        zip(zip(table.columns, layouts), cells).map { shape, cell in
+          let (column, layout) = shape
+          guard column.isNumeric else { return pad(cell.text, to: layout.total) }
+          let value = (cell.isBest ? "◆" : "") + cell.text
+          let spread = cell.spread.isEmpty ? "" : " \(cell.spread)"
+          let text = pad(value, to: layout.value, right: true) + pad(spread, to: layout.spread)
+          let padded = pad(text, to: layout.total, right: true)
+          return cell.isBest ? bold(padded) : padded
+        })
     }
+    lines += table.rows.map(line)
+    lines += table.footers.map { dim(line($0)) }
     return lines
   }
 

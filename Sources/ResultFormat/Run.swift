@@ -15,14 +15,25 @@ public struct Run: Sendable, Codable, Hashable {
   public var schemaVersion: Int
   public var environment: RunEnvironment
   public var plan: Plan
-  /// In the order in which they were run. Shorter than `plan.trials` if the run was interrupted.
+  /// In the order of the plan, in which they were run. Shorter than `plan.trials` if the run was interrupted.
   public var trials: [Trial]
+  /// Where the plan has a precision to reach: what came of it, once no more rounds are added.
+  public var precision: PrecisionOutcome?
+  /// The times that the run was interrupted and gone on with; nil if it never was.
+  public var resumptions: [Resumption]?
+  /// Where the plan has rounds under probes: what came of them, once they are finished. No figure of theirs is in `trials`.
+  public var probes: ProbeResults?
 
-  public init(environment: RunEnvironment, plan: Plan, trials: [Trial]) {
+  public init(
+    environment: RunEnvironment, plan: Plan, trials: [Trial], precision: PrecisionOutcome? = nil,
+    resumptions: [Resumption]? = nil
+  ) {
     self.schemaVersion = currentSchemaVersion
     self.environment = environment
     self.plan = plan
     self.trials = trials
+    self.precision = precision
+    self.resumptions = resumptions
   }
 
   /// Element by element, so that an error says which.
@@ -32,10 +43,16 @@ public struct Run: Sendable, Codable, Hashable {
     environment = try container.decode(Placed<RunEnvironment>.self, forKey: .environment).value
     plan = try container.decode(Placed<Plan>.self, forKey: .plan).value
     trials = try container.decode([Placed<Trial>].self, forKey: .trials).map(\.value)
+    precision = try container.decodeIfPresent(Placed<PrecisionOutcome>.self, forKey: .precision)?.value
+    resumptions = try container.decodeIfPresent(Placed<[Resumption]>.self, forKey: .resumptions)?.value
+    probes = try container.decodeIfPresent(Placed<ProbeResults>.self, forKey: .probes)?.value
   }
 
-  /// Whether every planned trial is there.
-  public var isComplete: Bool { trials.count == plan.trials.count }
+  /// Whether every planned trial is there, no more rounds will be planned, and what was to be probed was.
+  public var isComplete: Bool {
+    trials.count == plan.trials.count && (plan.precision == nil || precision != nil)
+      && (plan.probeRounds == nil || probes != nil)
+  }
 }
 
 /// What was to be run, fixed before the first trial.
@@ -50,16 +67,26 @@ public struct Plan: Sendable, Codable, Hashable {
   public private(set) var windowSeconds: Double?
   /// Whether reports may claim differences; else they are shown as indicative.
   public var claims: Bool
-  /// What the tests will be corrected for, declared before the first trial.
+  /// The headline metrics that are compared, declared before the first trial. Those of one workload, for all pairs, are
+  /// one family: the tests are corrected for them together.
   public var families: [ClaimFamily]
+  /// The rows that are compared on each of them; nil in runs from before pairs were declared.
+  public var pairs: [ClaimPair]?
   public var models: [PlannedModel]
   public var cases: [PlannedCase]
   /// In the order in which they are run.
   public var trials: [PlannedTrial]
+  /// Rounds are added until it is reached; nil where their number was fixed beforehand.
+  public var precision: PrecisionGoal?
+  /// Rows that are the same model under other names; nil in every run but a calibration.
+  public var copies: [ModelCopy]?
+  /// So many of the first rounds are repeated under probes when all trials are finished; nil for none.
+  public var probeRounds: Int?
 
   public init(
     preset: String, seed: UInt64, rounds: Int, warmUpSeconds: Double, claims: Bool, families: [ClaimFamily],
-    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial]
+    models: [PlannedModel], cases: [PlannedCase], trials: [PlannedTrial], pairs: [ClaimPair]? = nil,
+    precision: PrecisionGoal? = nil
   ) {
     self.preset = preset
     self.seed = seed
@@ -67,9 +94,11 @@ public struct Plan: Sendable, Codable, Hashable {
     self.warmUpSeconds = warmUpSeconds
     self.claims = claims
     self.families = families
+    self.pairs = pairs
     self.models = models
     self.cases = cases
     self.trials = trials
+    self.precision = precision
   }
 }
 
@@ -78,7 +107,7 @@ extension Plan {
   public func windowSeconds(of planned: PlannedCase) -> Double { planned.windowSeconds ?? windowSeconds ?? 0 }
 }
 
-/// A set of comparisons that are tested, and corrected, together: every pair of models on one headline metric.
+/// One headline metric of one case, on which the plan's pairs are compared: a part of its workload's family.
 public struct ClaimFamily: Sendable, Codable, Hashable {
   public var workload: String
   public var `case`: String

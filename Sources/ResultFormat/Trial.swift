@@ -49,13 +49,16 @@ public struct Trial: Sendable, Codable, Hashable {
   public var rigLedger: Ledger?
   /// Whatever else the model's runtime counted.
   public var counters: Ledger?
+  /// What the window lost to others, also where the trial is not ok; nil where it never closed, where the kernel gives no
+  /// account, and in runs from before this was recorded.
+  public var host: HostFigures?
 
   public init(
     number: Int, model: String, variant: String?, workload: String, case: String,
     parameters: [String: ParameterValue], seed: UInt64, round: Int, startedAt: String, state: TrialState,
     reason: String? = nil, reached: Int? = nil, findings: [Finding] = [], warnings: [Warning] = [],
     figures: Figures? = nil,
-    ledger: Ledger? = nil, rigLedger: Ledger? = nil, counters: Ledger? = nil
+    ledger: Ledger? = nil, rigLedger: Ledger? = nil, counters: Ledger? = nil, host: HostFigures? = nil
   ) {
     self.number = number
     self.model = model
@@ -75,6 +78,7 @@ public struct Trial: Sendable, Codable, Hashable {
     self.ledger = ledger
     self.rigLedger = rigLedger
     self.counters = counters
+    self.host = host
   }
 }
 
@@ -92,8 +96,8 @@ public enum Warning: String, Sendable, Codable, CaseIterable {
   case rigLate = "rig-late"
   /// The rig had no processor of its own.
   case sharedProcessor = "shared-processor"
-  /// In-process: what else ran on the host, or the hypervisor took, used more than a tenth of a processor within the
-  /// window. The model had all processors, so that it was kept from some of them.
+  /// What else ran on the host, or the hypervisor took, used more than a tenth of a processor within the window, or a
+  /// quota stopped the trial's processes for more than a hundredth of it.
   case hostBusy = "host-busy"
   /// The model's own CPU figures and those seen from outside differ by more than 5 %.
   case cpuDisagrees = "cpu-disagrees"
@@ -107,7 +111,7 @@ extension Trial {
   private enum Key: String, CodingKey {
     case number, model, variant, workload, `case`, parameters, seed, round, startedAt, state, reason, reached, findings,
       warnings
-    case ledger, rigLedger, counters
+    case ledger, rigLedger, counters, host
   }
 
   public init(from decoder: any Decoder) throws {
@@ -129,6 +133,7 @@ extension Trial {
     ledger = try container.decodeIfPresent(Ledger.self, forKey: .ledger)
     rigLedger = try container.decodeIfPresent(Ledger.self, forKey: .rigLedger)
     counters = try container.decodeIfPresent(Ledger.self, forKey: .counters)
+    host = try container.decodeIfPresent(HostFigures.self, forKey: .host)
     if state == .ok {
       figures = try Figures(from: decoder)
     } else {
@@ -165,6 +170,7 @@ extension Trial {
     try container.encodeIfPresent(ledger, forKey: .ledger)
     try container.encodeIfPresent(rigLedger, forKey: .rigLedger)
     try container.encodeIfPresent(counters, forKey: .counters)
+    try container.encodeIfPresent(host, forKey: .host)
     try figures?.encode(to: encoder)
   }
 }

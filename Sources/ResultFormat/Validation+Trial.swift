@@ -30,6 +30,13 @@ extension Validation {
     if trial.reached != nil && trial.state != .limit {
       report("\(place).reached", "its state is '\(trial.state.rawValue)': only 'limit' reaches one")
     }
+    if let host = trial.host {
+      checkMeasure("\(place).host.othersProcessors", host.othersProcessors)
+      checkMeasure("\(place).host.kernelProcessors", host.kernelProcessors)
+      checkMeasure("\(place).host.stolenProcessors", host.stolenProcessors)
+      checkMeasure("\(place).host.interruptProcessors", host.interruptProcessors)
+      checkMeasure("\(place).host.throttledNanoseconds", host.throttledNanoseconds)
+    }
     guard let figures = trial.figures else { return }
     check(figures, at: place)
     checkWarnings(of: trial, figures, at: place)
@@ -109,6 +116,14 @@ extension Validation {
 
   /// Warnings follow from signals; one that was taken out of the file would let a figure claim too much.
   private mutating func checkWarnings(of trial: Trial, _ figures: Figures, at place: String) {
+    if let host = trial.host, host.isBusy(windowNanoseconds: figures.windowNanoseconds),
+      !trial.warnings.contains(.hostBusy)
+    {
+      report(
+        "\(place).warnings",
+        "lacks '\(Warning.hostBusy.rawValue)': others used \(host.othersProcessors) processors, the hypervisor took "
+          + "\(host.stolenProcessors), and a quota stopped it for \(host.throttledNanoseconds ?? 0) ns")
+    }
     guard let rig = figures.rig else { return }
     if rig.busyShare > 0.8 && !trial.warnings.contains(.rigSaturated) {
       report("\(place).warnings", "lacks '\(Warning.rigSaturated.rawValue)': the rig's busyShare is \(rig.busyShare)")

@@ -37,7 +37,10 @@ struct Validation {
   mutating func check(_ run: Run) {
     check(run.environment)
     check(run.plan)
+    checkCopies(run.plan)
     check(run.trials, against: run.plan, on: run.environment)
+    checkHistory(run)
+    checkProbes(run)
   }
 
   // MARK: - Environment
@@ -93,9 +96,7 @@ struct Validation {
     for (index, model) in plan.models.enumerated() where !rows.insert(Self.row(model.name, model.variant)).inserted {
       report("plan.models[\(index)]", "the model '\(Self.row(model.name, model.variant))' is there twice")
     }
-    for (index, family) in plan.families.enumerated() where !names.contains(family.case) {
-      report("plan.families[\(index)]", "its case '\(family.case)' is not one of the plan's")
-    }
+    checkClaims(plan)
 
     var numbers: Set<Int> = []
     var cells: Set<String> = []
@@ -162,10 +163,11 @@ struct Validation {
         if trial.workload != plannedCase.workload {
           report(place, "workload is '\(trial.workload)': the case's is '\(plannedCase.workload)'")
         }
-        for name in Set(trial.parameters.keys).union(plannedCase.parameters.keys).sorted()
-        where trial.parameters[name] != plannedCase.parameters[name] {
+        let parameters = plan.parameters(of: own)
+        for name in Set(trial.parameters.keys).union(parameters.keys).sorted()
+        where trial.parameters[name] != parameters[name] {
           let own = trial.parameters[name].map { "'\($0)'" } ?? "missing"
-          let expected = plannedCase.parameters[name].map { "'\($0)'" } ?? "not there"
+          let expected = parameters[name].map { "'\($0)'" } ?? "not there"
           report("\(place).parameters.\(name)", "\(own): in the case it is \(expected)")
         }
       }

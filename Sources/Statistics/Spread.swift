@@ -9,6 +9,10 @@ public struct Interval: Sendable, Hashable {
   public let high: Double
   /// 0.95 for a 95 % interval.
   public let level: Double
+
+  /// How far the ends are from the middle, as a factor less 1: 0.02 for an interval of ± 2 %. nil unless both ends are
+  /// positive.
+  public var relativeHalfWidth: Double? { low > 0 ? (high / low).squareRoot() - 1 : nil }
 }
 
 /// Why there is no interval.
@@ -16,11 +20,15 @@ public enum NoInterval: Error, Sendable, Hashable, CustomStringConvertible {
   case tooFewRounds(have: Int, need: Int)
   /// A value has no logarithm.
   case notPositive(Double)
+  /// The points of a line are too few, or too few of their x differ.
+  case tooFewPoints(have: Int)
 
   public var description: String {
     switch self {
     case .tooFewRounds(let have, let need):
       "too few rounds for an interval: \(have), and \(need) would do"
+    case .tooFewPoints(let have):
+      "too few points for the interval of a slope: \(have); measure at more sizes"
     case .notPositive(let value):
       "no interval: \(value) is not positive, and the interval is one of ratios"
     }
@@ -68,10 +76,9 @@ public struct Spread: Sendable, Hashable {
     guard let logarithms = logarithms(values) else {
       return .failure(.notPositive(values.min()!))
     }
-    let n = Double(logarithms.count)
-    let mean = logarithms.reduce(0, +) / n
-    let variance = logarithms.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
-    let reach = StudentT(degreesOfFreedom: n - 1).quantile((1 + level) / 2) * (variance / n).squareRoot()
-    return .success(Interval(low: exp(mean - reach), high: exp(mean + reach), level: level))
+    let moments = Moments(logarithms)
+    let reach = moments.reach(level: level)
+    return .success(
+      Interval(low: exp(moments.mean - reach), high: exp(moments.mean + reach), level: level))
   }
 }

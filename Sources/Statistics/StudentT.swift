@@ -29,22 +29,7 @@ public struct StudentT: Sendable, Hashable {
   /// The value that is exceeded with probability 1 - `probability`.
   /// - Precondition: the probability lies strictly between 0 and 1.
   public func quantile(_ probability: Double) -> Double {
-    precondition(probability > 0 && probability < 1, "a quantile is taken strictly between 0 and 1")
-    if probability == 0.5 { return 0 }
-    let tail = min(probability, 1 - probability)
-    // The tail falls monotonically: bracket, then halve until neighbouring doubles are reached.
-    var low = 0.0
-    var high = 1.0
-    while self.tail(above: high) > tail && high < .greatestFiniteMagnitude / 2 {
-      low = high
-      high *= 2
-    }
-    while true {
-      let middle = low + (high - low) / 2
-      if middle <= low || middle >= high { break }
-      if self.tail(above: middle) > tail { low = middle } else { high = middle }
-    }
-    return probability > 0.5 ? high : -high
+    symmetricQuantile(probability) { tail(above: $0) }
   }
 }
 
@@ -82,7 +67,7 @@ func regularizedIncompleteBeta(_ x: Double, _ a: Double, _ b: Double) -> Double 
 }
 
 /// The reentrant variant: plain lgamma writes a global sign.
-private func logGamma(_ x: Double) -> Double {
+func logGamma(_ x: Double) -> Double {
   var sign: Int32 = 0
   return lgamma_r(x, &sign)
 }

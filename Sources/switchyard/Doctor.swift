@@ -17,7 +17,8 @@ struct Doctor: AsyncParsableCommand {
   func run() async throws {
     // The launcher does it for every model, and the bound that counts is the one that is then in force.
     _ = clinux_raise_file_limit()
-    let diagnoses = await HostFacts.collect().diagnoses + [SampleCost.measured().diagnosis] + bounds
+    let diagnoses =
+      await HostFacts.collect().diagnoses + [await Diagnosis.allocators(), SampleCost.measured().diagnosis] + bounds
     if json {
       try printJSON(diagnoses)
     } else {

@@ -14,6 +14,7 @@ struct Switchyard: AsyncParsableCommand {
       """,
     subcommands: [
       List.self, Describe.self, RunWorkloads.self, CheckModels.self, Report.self, Validate.self, Doctor.self,
+      Compare.self, Calibrate.self, Capacity.self,
     ])
 }
 

@@ -14,9 +14,17 @@ final class ProgressDisplay: Sendable {
     isTerminal = isatty(STDERR_FILENO) == 1
   }
 
-  func show(_ event: RunExecution.Event) {
+  /// - Parameter skipped: trials of a plan that take no time.
+  func show(_ event: RunExecution.Event, skipping skipped: (Plan) -> Set<Int>) {
     let now = Self.now
     switch event {
+    case .extended(let plan):
+      progress.withLock { $0.extend(plan, skipping: skipped(plan)) }
+    case .probing(let trial, let finished, let count):
+      let line =
+        "probes \(finished + 1)/\(count) · \(trial.case) · \(Progress.label(trial.model, trial.variant)) · "
+        + "round \(trial.round)"
+      if isTerminal { redraw(line) } else { writeToStandardError(line + "\n") }
     case .starting(let trial):
       let line = progress.withLock { progress in
         progress.start(trial, at: now)
@@ -54,5 +62,23 @@ final class ProgressDisplay: Sendable {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+}
+
+extension RunExecution {
+  /// Runs with the live line.
+  /// - Parameter command: what goes on with the run in a folder, as in `switchyard run --resume`.
+  /// - Throws: ``HarnessError``, which says how to go on where that is possible.
+  func runShowingProgress(resumeWith command: String) async throws(HarnessError) -> Completion {
+    let display = ProgressDisplay(Progress(plan, skipping: skipped(of: plan), finished: finished))
+    do throws(HarnessError) {
+      let completion = try await run { event in display.show(event, skipping: skipped) }
+      display.end()
+      return completion
+    } catch {
+      display.end()
+      guard error.kind == .host, RunFolder.holdsPlan(folder) else { throw error }
+      throw error.then("go on with '\(command) \(folder)'")
+    }
   }
 }

@@ -19,11 +19,23 @@ struct RunWorkloads: AsyncParsableCommand {
 
   @OptionGroup var models: ModelOptions
 
-  @Option(help: "How much to run.")
-  var preset: Preset = .quick
+  @Option(help: "How much to run; quick if not given.")
+  var preset: Preset?
 
   @Option(help: "Trials of every case and model, instead of the preset's.")
   var rounds: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Add rounds until the 95 % interval of every headline figure is within plus or minus so much.",
+      valueName: "percentage"))
+  var until: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --until: the longest that all rounds together may take, as 30m; an hour or more if not given.",
+      valueName: "time"))
+  var maxTime: String?
 
   @Option(help: "Seed of the order and of every trial; a new one if not given.")
   var seed: UInt64?
@@ -45,7 +57,26 @@ struct RunWorkloads: AsyncParsableCommand {
   @Option(help: "What the standard folder is called after; the processor's model if not given.")
   var label: String?
 
+  @Flag(
+    help: "Repeat the first rounds when all are finished, and count system calls, instructions and cycles in them.")
+  var probe = false
+
+  @Flag(help: "Measure on a busy host, too: the tables say so.")
+  var anyway = false
+
+  @Option(
+    help: ArgumentHelp("Go on with the run in this folder, which was cut short, by its own plan.", valueName: "dir")
+  )
+  var resume: String?
+
   func validate() throws {
+    if let resume, let flag = flagsOfANewRun.first {
+      throw ValidationError(
+        "--resume \(resume) goes on with the plan of that run: leave \(flag) out, or make another run without --resume")
+    }
+    if let maxTime, until == nil {
+      throw ValidationError("--max-time \(maxTime) bounds --until: give both, as in --until 2% --max-time \(maxTime)")
+    }
     if let rounds, !(1...10_000).contains(rounds) {
       throw ValidationError("'\(rounds)' is no number of rounds: expected 1 to 10000")
     }
@@ -60,61 +91,95 @@ struct RunWorkloads: AsyncParsableCommand {
   func run() async throws {
     let interruption = Interruption()
     interruption.takeOverSignals()
-    let cases = try selectCases()
     let executables = try Executables.besideOwn()
+    let execution =
+      if let resume {
+        try await resumed(resume, executables, interruption)
+      } else {
+        try await begun(executables, interruption)
+      }
+    announce(execution)
+    let completion = try await execution.runShowingProgress(resumeWith: "switchyard run --resume")
+    try conclude(completion, execution.folder)
+  }
+
+  /// A new run, with its folder.
+  private func begun(_ executables: Executables, _ interruption: Interruption) async throws -> RunExecution {
+    let cases = try selectCases()
+    if let until { _ = try PrecisionGoal(until: until, within: maxTime, firstRounds: 0) }
     let rows = try await models.rows(executables)
     let processors = ProcessorSets(available: ProcessorSets.available())
-    var environment = await RunEnvironment.collect(label: label, processors: processors)
-    let plan = Plan.make(
+    let watch = try await watchHost(anyway: anyway, interruption)
+    var environment = await RunEnvironment.collect(label: label, processors: processors, watch: watch)
+    var plan = Plan.make(
       PlanRequest(
-        cases: cases, models: rows.map(\.planned), preset: preset,
+        cases: cases, models: rows.map(\.planned), preset: preset ?? .quick,
         seed: seed ?? UInt64.random(in: 1...UInt64(UInt32.max)), rounds: rounds, warmUpSeconds: warmUp,
         windowSeconds: window, processors: processors))
-    let folder = output ?? RunFolder.standard(environment, preset: preset.rawValue)
+    if probe { plan.probeRounds = min(Plan.probedRounds, plan.rounds) }
+    let folder = output ?? RunFolder.standard(environment, preset: plan.preset)
+    func execution() -> RunExecution {
+      RunExecution(
+        environment: environment, plan: plan, rows: rows, folder: folder,
+        runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
+    }
+    if let until {
+      plan.precision = try PrecisionGoal(
+        until: until, within: maxTime, firstRounds: execution().expectedSeconds)
+    }
     try RunFolder.make(folder)
     processors.confineHarness()
     environment.iterationsPerMillisecond = Calibration.iterationsPerMillisecond()
-    let execution = RunExecution(
-      environment: environment, plan: plan, rows: rows, folder: folder,
-      runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
-    announce(execution, folder)
-    let display = ProgressDisplay(Progress(plan, skipping: execution.skipped))
-    let completion: RunExecution.Completion
-    do {
-      completion = try await execution.run(display.show)
-      display.end()
-    } catch {
-      display.end()
-      throw error
-    }
-    try conclude(completion, folder)
+    return execution()
   }
 
-  private func announce(_ execution: RunExecution, _ folder: String) {
+  private func announce(_ execution: RunExecution) {
     let plan = execution.plan
     for warning in execution.environment.warnings { complain("warning: \(warning)") }
     complain(
       "\(plan.trials.count) trials (\(plan.cases.count) cases, \(plan.models.count) models, \(plan.rounds) rounds; "
-        + "seed \(plan.seed)), about \(Progress.words(execution.expectedSeconds)); results go to \(folder)")
-    let skipped = execution.skipped.count
+        + "seed \(plan.seed)), about \(Progress.words(execution.expectedSeconds)); results go to \(execution.folder)")
+    if let resume {
+      complain("resuming \(resume): \(execution.finished.count) of the trials are finished")
+    }
+    if let goal = plan.precision {
+      complain(
+        "rounds are added until every headline's interval is within \(goal.words), for at most "
+          + Progress.words(goal.maximumSeconds))
+    }
+    if let rounds = plan.probeRounds {
+      complain("then \(plan.probedTrials.count) trials of \(rounds) rounds are repeated under probes, and not timed")
+    }
+    let skipped = execution.skipped(of: plan).count
     if skipped > 0 { complain("\(skipped) of them take no time: their models decline the workload") }
   }
 
   /// Tables, files and the exit status.
   private func conclude(_ completion: RunExecution.Completion, _ folder: String) throws {
     let run = completion.run
+    let calibration = RunFiles.calibration(near: folder, of: run.environment)
     let text = render(
-      run, as: .terminal, colour: allowsColour(STDOUT_FILENO), width: terminalWidth(STDOUT_FILENO))
+      run, as: .terminal, calibration: calibration, colour: allowsColour(STDOUT_FILENO),
+      width: terminalWidth(STDOUT_FILENO))
     print(text, terminator: text.hasSuffix("\n") ? "" : "\n")
     for line in completion.selfTest.lines { print(line) }
     do {
-      try RunFiles.writeText(render(run, as: .markdown, colour: false, width: nil), to: "\(folder)/report.md")
+      try RunFiles.writeText(
+        render(run, as: .markdown, calibration: calibration, colour: false, width: nil),
+        to: "\(folder)/\(RunFiles.reportName)")
     } catch {
       throw HarnessError.host(error.description)
     }
     if completion.isInterrupted {
       complain("interrupted: \(run.trials.count) of \(run.plan.trials.count) trials are in \(folder)")
+      complain("go on with: switchyard run --resume \(folder)")
       throw ExitCode(Status.interrupted)
+    }
+    if let goal = run.plan.precision, let wide = run.precision?.unreached, !wide.isEmpty {
+      fflush(nil)
+      complain(
+        "after \(run.plan.rounds) rounds \(wide.count) of \(run.precision?.figures ?? 0) headline figures are not within "
+          + "\(goal.words): \(folder)/\(RunFiles.reportName) says which")
     }
     let failed = run.trials.filter { $0.state != .ok && $0.state != .unsupported }
     guard failed.isEmpty else {
@@ -123,42 +188,5 @@ struct RunWorkloads: AsyncParsableCommand {
     }
     fflush(nil)  // the tables first, also where both streams go to one file
     complain("done: \(folder)/run.json and report.md")
-  }
-
-  // MARK: Selection
-
-  private func selectCases() throws(HarnessError) -> [SelectedCase] {
-    let changes = try parseChanges(changes)
-    var selected: [(Case, Workload)] = []
-    for subject in subjects.isEmpty ? Workload.all.map(\.name) : subjects {
-      for pair in try cases(of: subject) where !selected.contains(where: { $0.0.name == pair.0.name }) {
-        selected.append(pair)
-      }
-    }
-    var cases: [SelectedCase] = []
-    for (`case`, workload) in selected {
-      do throws(ParameterError) {
-        cases.append(try SelectedCase(`case`, of: workload, changes: changes))
-      } catch {
-        throw HarnessError(error)
-      }
-    }
-    return cases
-  }
-
-  /// A workload's cases in the preset, or the one case of that name.
-  private func cases(of subject: String) throws(HarnessError) -> [(Case, Workload)] {
-    for workload in Workload.all {
-      if workload.name == subject {
-        return workload.cases.filter { $0.presets.contains(preset) }.map { ($0, workload) }
-      }
-      if let match = workload.cases.first(where: { $0.name == subject }) { return [(match, workload)] }
-    }
-    guard subject.contains("/") else {
-      _ = try selectWorkloads([subject])
-      return []
-    }
-    let known = Workload.all.flatMap(\.cases).map(\.name).joined(separator: ", ")
-    throw .usage("'\(subject)' is not a case: there is \(known)")
   }
 }

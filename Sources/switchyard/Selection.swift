@@ -41,6 +41,20 @@ func selectWorkloads(_ names: [String]) throws(HarnessError) -> [Workload] {
   return names.isEmpty ? Workload.all : workloads
 }
 
+/// A workload's cases that are wanted, or the one case of that name.
+func matchingCases(_ subject: String, where isWanted: (Case) -> Bool) throws(HarnessError) -> [(Case, Workload)] {
+  for workload in Workload.all {
+    if workload.name == subject { return workload.cases.filter(isWanted).map { ($0, workload) } }
+    if let match = workload.cases.first(where: { $0.name == subject }) { return [(match, workload)] }
+  }
+  guard subject.contains("/") else {
+    _ = try selectWorkloads([subject])
+    return []
+  }
+  let known = Workload.all.flatMap(\.cases).map(\.name).joined(separator: ", ")
+  throw .usage("'\(subject)' is not a case: there is \(known)")
+}
+
 /// `key=value`, as after `--set`.
 func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
   var changes: [String: String] = [:]
@@ -54,4 +68,19 @@ func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
     }
   }
   return changes
+}
+
+/// Watches whether anything else runs on the host, and waits a little for it to end: the build before a run has often
+/// just ended. With `--anyway` one look is enough, for the tables to say so.
+/// - Throws: ``HarnessError`` if the host stays busy, unless `anyway`; the status of an interruption if that came.
+func watchHost(anyway: Bool, _ interruption: Interruption) async throws -> HostWatch? {
+  let watch = await HostWatch.untilIdle(within: anyway ? .zero : .seconds(10), interruption: interruption) {
+    complain("waiting for the host to be idle: \($0.description)")
+  }
+  if interruption.isRequested {
+    complain("interrupted before the first trial")
+    throw ExitCode(Status.interrupted)
+  }
+  try watch?.admit(anyway: anyway)
+  return watch
 }

@@ -18,7 +18,34 @@ import Workloads
     (["run", "--rounds", "0"], "Error: '0' is no number of rounds: expected 1 to 10000\n"),
     (["run", "--preset", "huge"], "Error: The value 'huge' is invalid for '--preset <preset>'"),
     (["run", "--model", "nobody"], "switchyard: 'nobody' is not a model: there is honest\n"),
-    (["run", "--output", "/proc/version"], "switchyard: '/proc/version' is a file: --output takes a folder\n"),
+    (
+      ["run", "--anyway", "--output", "/proc/version"],
+      "switchyard: '/proc/version' is a file: --output takes a folder\n"
+    ),
+    (
+      ["run", "--resume", "/nowhere"],
+      "switchyard: '/nowhere' does not exist: --resume takes the folder of an interrupted run\n"
+    ),
+    (
+      ["run", "--resume", "r", "--preset", "quick", "--seed", "1"],
+      "Error: --resume r goes on with the plan of that run: leave --preset out, or make another run without --resume\n"
+    ),
+    (
+      ["run", "fan-out", "--resume", "r"], "Error: --resume r goes on with the plan of that run: leave 'fan-out' out, "
+    ),
+    (
+      ["run", "--resume", "r", "--until", "2%"],
+      "Error: --resume r goes on with the plan of that run: leave --until out, "
+    ),
+    (["run", "--until", "2"], "switchyard: '2' is no width: expected 0.01% to 100%, as in --until 2%\n"),
+    (["run", "--until", "2%", "--max-time", "30"], "switchyard: '30' is no time: expected 1s to 168h, "),
+    (
+      ["run", "--max-time", "30m"], "Error: --max-time 30m bounds --until: give both, as in --until 2% --max-time 30m\n"
+    ),
+    (
+      ["run", "fan-out/fixed-rate", "--anyway", "--until", "2%", "--max-time", "9s"],
+      "switchyard: '9s' is too short: the rounds that are run in any case take about 23 s; give more time, "
+    ),
     (["check", "fan-in"], "switchyard: 'fan-in' is not a workload: there is fan-out"),
     (["check", "--patience", "0"], "Error: '0.0' is no patience: expected 0.1 to 3600 seconds\n"),
     (["check", "--guest", "x"], "switchyard: 'x' is no guest: expected NAME=PATH"),
@@ -110,7 +137,8 @@ import Workloads
     #expect(
       subjects.isSuperset(of: [
         "processors", "load", "governor", "clock source", "timer slack", "kernel", "memory", "CPU work",
-        "recorder's sample", "kernel.threads-max", "kernel.pid_max", "vm.max_map_count", "ulimit -n", "MemAvailable",
+        "allocator", "recorder's sample", "kernel.threads-max", "kernel.pid_max", "vm.max_map_count", "ulimit -n",
+        "MemAvailable",
       ]), "\(subjects)")
     #expect(lines.allSatisfy { ($0.verdict == "good") == ($0.advice == nil) })
     // This is a debug build.
@@ -142,7 +170,8 @@ import Workloads
     let installation = try installed(["honest"])
     let folder = "\(installation.folder)/out/run"
     let outcome = try await installation.switchyard(
-      "run", "fan-out/fixed-rate", "--rounds", "2", "--window", "0.1", "--warm-up", "0", "--seed", "5", "--output",
+      "run", "fan-out/fixed-rate", "--rounds", "2", "--window", "0.1", "--warm-up", "0", "--seed", "5", "--anyway",
+      "--output",
       folder)
     #expect(outcome.status == .exited(0), "\(outcome.error)")
     #expect(outcome.output.contains("rig on fan-out/fixed-rate: "))
@@ -150,7 +179,7 @@ import Workloads
       outcome.error.contains("2 trials (1 cases, 1 models, 2 rounds; seed 5), about 2 s; results go to \(folder)\n"))
     #expect(outcome.error.contains("\n1/2 · fan-out/fixed-rate · honest · round 1/2 · ok · "))
     #expect(FileManager.default.fileExists(atPath: "\(folder)/report.md"))
-    let again = try await installation.switchyard("run", "--output", folder)
+    let again = try await installation.switchyard("run", "--anyway", "--output", folder)
     #expect(again.status == .exited(2))
     #expect(again.error.contains("'\(folder)' holds a run already"))
     let valid = try await installation.switchyard("validate", folder)
@@ -160,10 +189,33 @@ import Workloads
     #expect(json.status == .exited(0))
   }
 
+  @Test func `a run that adds rounds says until when, and at its end what was not reached`() async throws {
+    let installation = try installed(["honest"])
+    let folder = "\(installation.folder)/run"
+    let outcome = try await installation.switchyard(
+      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--anyway", "--until", "100%",
+      "--max-time",
+      "1m", "--output", folder)
+    #expect(outcome.status == .exited(0), "\(outcome.error)")
+    #expect(
+      outcome.error.contains("rounds are added until every headline's interval is within ±100 %, for at most 1 min\n"))
+    // 20 samples have no p99, so that one of the two headlines has no value however many rounds there are.
+    let run = try RunFiles.readRun(from: folder)
+    #expect(run.plan.rounds >= 5)
+    #expect(run.precision?.unreached.contains { $0.metric == "addedLatency" } == true)
+    #expect(outcome.error.contains("after \(run.plan.rounds) rounds "))
+    #expect(outcome.error.contains(" of 2 headline figures are not within ±100 %: \(folder)/report.md says which\n"))
+    let report = contents(of: "\(folder)/report.md") ?? ""
+    #expect(report.contains("NOT REACHED after \(run.plan.rounds) rounds by "))
+    #expect(report.contains("addedLatency of honest on fan-out/fixed-rate: no value in "))
+    let valid = try await installation.switchyard("validate", folder)
+    #expect(valid.output == "\(folder) is valid: \(run.trials.count) trials (complete), schema 2\n", "\(valid.error)")
+  }
+
   @Test func `a failed trial ends the run with status 1 and its reason on standard error`() async throws {
     let installation = try installed(["dies-in-the-window", "honest"])
     let outcome = try await installation.switchyard(
-      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--output",
+      "run", "fan-out/fixed-rate", "--rounds", "1", "--window", "0.1", "--warm-up", "0", "--anyway", "--output",
       "\(installation.folder)/run")
     #expect(outcome.status == .exited(1))
     #expect(

@@ -117,7 +117,7 @@ let fakeRig = """
 /// Serves nothing, but says all the right things, except where its name says otherwise.
 let fakeModel = """
   #!/usr/bin/env python3
-  import json, os, resource, signal, socket, subprocess, sys, time
+  import glob, json, os, resource, signal, socket, subprocess, sys, time
   behaviour = os.path.basename(sys.argv[0]).removeprefix("model-")
   def say(**reply):
       print(json.dumps(reply), flush=True)
@@ -132,6 +132,14 @@ let fakeModel = """
   def fail(state, reason, reached=None):
       say(reply="failure", failure={"state": state, "reason": reason, "reached": reached})
       sys.exit(1)
+  def is_held():
+      # A file beside the program may bound a run: a line with its folder, a line with the trials that may be finished.
+      try:
+          with open(os.path.join(os.path.dirname(sys.argv[0]), "hold")) as file:
+              folder, bound = file.read().splitlines()
+      except FileNotFoundError:
+          return False
+      return len(glob.glob(os.path.join(glob.escape(folder), "trials", "*", "trial.json"))) >= int(bound)
   if behaviour == "hangs-silently":
       forever()
   for line in sys.stdin:
@@ -146,6 +154,7 @@ let fakeModel = """
                    "unsupported": "no hands" if behaviour == "declines" else None}]})
       elif command["command"] == "trial":
           width = command["trial"]["parameters"]["width"]
+          while is_held(): time.sleep(0.01)
           if behaviour == "hangs-before-ready": forever()
           if behaviour == "exits-with-3": sys.exit(3)
           if behaviour == "exits-with-0": sys.exit(0)

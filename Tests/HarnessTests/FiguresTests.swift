@@ -119,6 +119,18 @@ import Workloads
     #expect(try warnings(observation(), rig(), available: [0]) == [.sharedProcessor])
   }
 
+  @Test func `a window that lost more than a tenth of a processor says so, served or not`() throws {
+    var seen = observation()
+    seen.operations = 1_000
+    seen.windowNanoseconds = 2_000_000_000
+    let figures = try #require(Figures(inProcess: seen))
+    for (others, expected) in [(0.06, [Warning.hostBusy]), (0.04, [])] {
+      seen.host = HostFigures(othersProcessors: others, stolenProcessors: 0.05, interruptProcessors: 0.3)
+      #expect(try warnings(seen, rig()) == expected)
+      #expect(seen.warnings(figures, pacedRate: nil) == expected)
+    }
+  }
+
   @Test func `a percentile of recorded counts is the smallest value that covers its share`() {
     let recorded: RecordedCounts = [[1, 50], [2, 49], [9, 1]]
     #expect(recorded.value(atPerTenThousand: 5_000) == 1)

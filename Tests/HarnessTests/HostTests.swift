@@ -33,25 +33,6 @@ extension ProcessorSetsTests {
   }
 }
 
-@Suite struct HostLoadTests {
-  private func times(_ first: String) -> HostLoad.Times? {
-    HostLoad.Times("cpu  \(first)\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 1 2 3\n")
-  }
-
-  @Test func `processors in use are the share of ticks that were not idle`() throws {
-    let before = try #require(times("100 0 50 800 50 0 0 0 0 0"))
-    let after = try #require(times("130 0 60 950 60 0 0 0 0 0"))
-    // 40 of 200 ticks, of two processors.
-    #expect(after.processorsInUse(since: before) == 0.4)
-    #expect(before.processorsInUse(since: before) == nil)
-    #expect(try #require(times("100 0 50 800 50 0 0 50 0 0")).stolenShare(since: before) == 1)
-    #expect(after.stolenShare(since: before) == 0)
-  }
-
-  @Test(arguments: ["", "cpu 1 2 3\n", "cpu  1 2 3 4 5 6 7 8\n", "cpu  a b c d e f g h\ncpu0 1\n", "intr 1\n"])
-  func `another kernel's file says nothing`(_ text: String) { #expect(HostLoad.Times(text) == nil) }
-}
-
 @Suite struct ProbeTests {
   @Test func `fields of a status file are read in bytes`() {
     let text =
@@ -135,61 +116,6 @@ extension ProcessorSetsTests {
       return speed > 100 && Double(again) > Double(speed) / 20 && Double(again) < Double(speed) * 20
     }
     #expect(agrees)
-  }
-}
-
-@Suite struct ExaminationTests {
-  private var fit: HostFacts {
-    var facts = HostFacts()
-    facts.processors = 4
-    facts.processor = "Made-Up 9000"
-    facts.hasSimultaneousThreads = false
-    facts.governor = "performance"
-    facts.turbo = false
-    facts.processorsInUse = 0.02
-    facts.stolenShare = 0
-    facts.kernel = "6.12.0-generic"
-    facts.clockSource = "tsc"
-    facts.timerSlackNanoseconds = 1
-    facts.memoryBytes = 32 << 30
-    facts.availableMemoryBytes = 30 << 30
-    facts.iterationsPerMillisecond = 300_000
-    return facts
-  }
-
-  private func verdicts(_ change: (inout HostFacts) -> Void) -> [String: Diagnosis] {
-    var facts = fit
-    change(&facts)
-    return Dictionary(uniqueKeysWithValues: facts.diagnoses.map { ($0.subject, $0) })
-  }
-
-  @Test func `a fit host has nothing to change, and no advice`() {
-    #expect(fit.diagnoses.allSatisfy { $0.verdict == .good && $0.advice == nil })
-    #expect(fit.diagnoses.count == 10)
-  }
-
-  @Test func `each thing that spoils figures is said with its remedy`() {
-    let changes: [(String, (inout HostFacts) -> Void, Diagnosis.Verdict, String)] = [
-      ("build", { $0.build = "debug" }, .change, "swift build -c release"),
-      ("processors", { $0.processors = 1 }, .change, "two or more"),
-      ("processors", { $0.hasSimultaneousThreads = true }, .note, "smt/control"),
-      ("load", { $0.processorsInUse = 0.5 }, .change, "stop what else is running"),
-      ("load", { $0.processorsInUse = nil }, .note, "/proc"),
-      ("steal", { $0.stolenShare = 0.02 }, .change, "machine of your own"),
-      ("governor", { $0.governor = "powersave" }, .change, "cpupower frequency-set -g performance"),
-      ("governor", { $0.governor = nil }, .note, "within a round"), ("turbo", { $0.turbo = true }, .note, "no_turbo"),
-      ("clock source", { $0.clockSource = "hpet" }, .change, "clocksource=tsc"),
-      ("timer slack", { $0.timerSlackNanoseconds = 50_000 }, .change, "later"),
-      ("timer slack", { $0.timerSlackNanoseconds = nil }, .change, "prctl"),
-      ("kernel", { $0.kernel = "5.10.0-28" }, .change, "5.11"), ("kernel", { $0.kernel = "?" }, .change, "5.11"),
-      ("memory", { $0.availableMemoryBytes = 1 << 30 }, .note, "limit"),
-    ]
-    for (subject, change, verdict, advice) in changes {
-      let found = verdicts(change)
-      #expect(found[subject]?.verdict == verdict, "\(subject)")
-      #expect(found[subject]?.advice?.contains(advice) == true, "\(subject): \(found[subject]?.advice ?? "")")
-      #expect(found.values.count { $0.verdict != .good } == 1, "\(subject)")
-    }
   }
 }
 

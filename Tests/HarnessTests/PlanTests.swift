@@ -63,6 +63,7 @@ import Workloads
         "fan-out/fixed-rate cpuPerOperation", "fan-out/fixed-rate addedLatency", "fan-out/closed throughput",
         "fan-out/bursts cpuPerOperation", "fan-out/bursts addedLatency",
       ])
+    #expect(plan.pairs == ClaimPair.all(among: plan.models) && plan.pairs?.count == 6)
   }
 
   @Test func `a plan cut below its preset, and a quick one, claims nothing`() throws {

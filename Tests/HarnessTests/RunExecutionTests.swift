@@ -85,7 +85,8 @@ import Workloads
     }
     #expect(completion.isInterrupted)
     #expect(completion.run.trials.map(\.number) == [1, 2])
-    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/trials").sorted() == ["1", "2"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: "\(folder)/trials").sorted() == ["1", "2", "plan.json"])
     #expect(validate(runAt: folder).map(\.description) == [])
   }
 

@@ -151,6 +151,15 @@ import Workloads
     #expect(trial.reason == text)
   }
 
+  @Test func `what the window lost to others is recorded, also where the trial failed`() async throws {
+    for behaviour in ["honest", "answers-one-too-few"] {
+      // Long enough for the kernel's ticks, however late a loaded machine reads the edges.
+      let trial = try #require(try await run(behaviour) { $0.window = .seconds(1) })
+      let host = try #require(trial.host, "\(trial.reason ?? "")")
+      #expect(host.othersProcessors >= 0 && host.othersProcessors <= 1_024)
+    }
+  }
+
   @Test func `a mute rig voids the trial and no model is started`() async throws {
     let trial = try #require(
       try await run("honest", rig: "mute-rig") { $0.deadlines.rig = .milliseconds(300) })

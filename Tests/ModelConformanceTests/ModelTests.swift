@@ -52,7 +52,7 @@ extension Conformance {
 
     private func shortRun(of model: String, window: String, in folder: String) async throws -> Call {
       try await Switchyard.call(
-        "run", "fan-out", "--model", model, "--rounds", "1", "--window", window, "--warm-up", "0.2",
+        "run", "fan-out", "--anyway", "--model", model, "--rounds", "1", "--window", window, "--warm-up", "0.2",
         "--set", "connections=8", "--set", "backendConnections=64", "--set", "rate=300", "--output", folder)
     }
 

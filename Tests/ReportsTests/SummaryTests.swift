@@ -38,8 +38,10 @@ func best() throws {
   // A percentile below the rig's own lateness.
   #expect(summary(run).rows[1].metrics["latency.added.p50"]?.standing == .noClaim)
   #expect(marked("latency.added.p50") == [])
-  // One trial whose two clocks differ takes the claim from the column.
+  // One trial of three whose two clocks differ is scatter; two take the claim from the column.
   run.trials[0].warnings.append(.cpuDisagrees)
+  #expect(summary(run).rows[0].metrics["cpuPerOperation"]?.standing == .claimed)
+  run.trials[6].warnings.append(.cpuDisagrees)
   #expect(summary(run).rows[0].metrics["cpuPerOperation"]?.standing == .noClaim)
   #expect(marked("cpuPerOperation") == [])
   // A variant does not compete.
@@ -81,10 +83,16 @@ func noColumn() throws {
   ])
 func digits(value: Double, expected: String) { #expect(significant(value) == expected) }
 
-@Test("a spread is never understated")
+@Test("how far rounds reach is never understated, and told for each side where the sides differ")
 func spreads() {
-  let shares: [Double] = [0, 0.001, 0.01, 0.011, 1.5, 20]
-  #expect(shares.map { percent($0) } == ["±0%", "±1%", "±1%", "±2%", "±150%", "±>999%"])
+  let reaches: [Double] = [0, 0.001, 0.01, 0.011, 1.5, 20]
+  #expect(
+    reaches.map { offsets(10 - 10 * $0, 10 + 10 * $0, around: 10) }
+      == ["±0%", "±1%", "±1%", "±2%", "±150%", "±>999%"])
+  #expect(offsets(97, 104.5, around: 100) == "−3/+5%")
+  #expect(offsets(-55, -40, around: -50) == "−10/+20%")
+  #expect(offsets(-1, 1, around: 0) == "")
+  #expect([0, 0.00004, 0.0123, 0.5, 0.9999].map { probability($0) } == ["<0.0001", "<0.0001", "0.0123", "0.5", "1"])
   #expect(trimmed(0.07) == "0.07" && trimmed(6) == "6" && trimmed(100) == "100" && trimmed(2.5) == "2.5")
 }
 
@@ -145,7 +153,7 @@ func hostileNames() throws {
   #expect(!render(run, as: .terminal, colour: false, width: 100).contains("\u{1b}"))
 }
 
-@Test("a run of five rounds has intervals, and its legend says so")
+@Test("a run of five rounds has intervals, and its tables and legend say so")
 func intervals() throws {
   var run = try fixture()
   run.plan.rounds = 5
@@ -161,6 +169,10 @@ func intervals() throws {
     }
   }
   let figure = try #require(summary(run).rows[0].metrics["cpuPerOperation"])
-  #expect(figure.spread.count == 5 && figure.spread.hasInterval)
-  #expect(render(run, as: .terminal, colour: false, width: 100).contains("±: half of the 95 % interval"))
+  #expect(figure.spread.count == 5 && figure.hasInterval)
+  let text = render(run, as: .markdown, colour: false, width: nil)
+  #expect(text.contains("± or −/+ after a median: how far the ends of its 95 % interval lie from it (BCa"))
+  #expect(text.contains("n = 1 to 5 rounds · 95 % intervals"))
+  // The closed loop has a voided round, and four are none too many.
+  #expect(text.contains("n = 4 rounds · lowest to highest"))
 }

@@ -38,6 +38,11 @@ enum Fixture {
         }
       }
     }
+    let models = rows.map {
+      PlannedModel(
+        name: $0.name, variant: nil, idiom: $0.idiom, allocator: $0.isGuest ? nil : "jemalloc 5.3.0",
+        isGuest: $0.isGuest)
+    }
     let plan = Plan(
       preset: "quick", seed: .max - 1, rounds: 3, warmUpSeconds: 1, claims: false,
       families: [
@@ -45,12 +50,7 @@ enum Fixture {
         ClaimFamily(workload: "fan-out", case: "fan-out/fixed-rate", metric: "addedLatency"),
         ClaimFamily(workload: "fan-out", case: "fan-out/closed", metric: "throughput"),
       ],
-      models: rows.map {
-        PlannedModel(
-          name: $0.name, variant: nil, idiom: $0.idiom, allocator: $0.isGuest ? nil : "jemalloc 5.3.0",
-          isGuest: $0.isGuest)
-      },
-      cases: plannedCases, trials: planned)
+      models: models, cases: plannedCases, trials: planned, pairs: ClaimPair.all(among: models))
     let environment = RunEnvironment(
       startedAt: "2026-01-31T12:00:00Z", label: "made-up-9000", operatingSystem: "Debian GNU/Linux 13 (trixie)",
       kernel: "6.12.0", architecture: "x86_64", processor: "Made-Up 9000", processors: 2,

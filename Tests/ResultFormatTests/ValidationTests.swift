@@ -88,6 +88,25 @@ private let tamperings: [Tampering] = [
   Tampering("time", "startedAt 'yesterday' is no time") { $0.trials[0].startedAt = "yesterday" },
   Tampering("build", "'fast' is no build: expected release or debug") { $0.environment.build = "fast" },
   Tampering("family", "its case 'fan-out/odd' is not one of the plan's") { $0.plan.families[0].case = "fan-out/odd" },
+  Tampering("family of another workload", "workload is 'pipeline': the case's is 'fan-out'") {
+    $0.plan.families[0].workload = "pipeline"
+  },
+  Tampering("family twice", "plan.families[1]: cpuPerOperation on fan-out/fixed-rate is there twice") {
+    $0.plan.families[1] = $0.plan.families[0]
+  },
+  Tampering("metric", "'speed' is no headline of fan-out: expected one of addedLatency, cpuPerOperation") {
+    $0.plan.families[0].metric = "speed"
+  },
+  Tampering("unknown row", "plan.pairs[0]: its row 'threads (gather)' is not one of the plan's") {
+    $0.plan.pairs![0].base.variant = "gather"
+  },
+  Tampering("pair of one", "plan.pairs[0]: compares 'threads' with itself") {
+    $0.plan.pairs![0].head = $0.plan.pairs![0].base
+  },
+  Tampering("pair twice", "plan.pairs[1]: compares 'async-loop' and 'threads' a second time") {
+    let first = $0.plan.pairs![0]
+    $0.plan.pairs![1] = ClaimPair(base: first.head, head: first.base)
+  },
 ]
 
 @Test("a run that was changed by hand is found out", arguments: tamperings)

@@ -4,6 +4,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "syscalls.h"
+
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
