@@ -69,7 +69,7 @@ let package = Package(
     .target(name: "Statistics", swiftSettings: swift),
     .target(
       name: "Harness",
-      dependencies: ["Workloads", "ResultFormat", "Statistics", "CLinux", subprocess, system],
+      dependencies: ["Workloads", "ResultFormat", "Statistics", "CLinux", "CZlib", subprocess, system],
       swiftSettings: swift),
     .target(name: "Reports", dependencies: ["Workloads", "ResultFormat", "Statistics"], swiftSettings: swift),
     .executableTarget(
@@ -106,7 +106,8 @@ let package = Package(
     .testTarget(
       name: "HarnessTests",
       dependencies: [
-        "Harness", "Workloads", "ResultFormat", "CLinux", "switchyard", "Launcher", "Rig", subprocess, system,
+        "Harness", "Statistics", "Workloads", "ResultFormat", "CLinux", "switchyard", "Launcher", "Rig", subprocess,
+        system,
       ],
       swiftSettings: swift),
     .testTarget(

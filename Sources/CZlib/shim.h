@@ -1,2 +1,2 @@
-// zlib, for the compressed histograms in run.json.
+// zlib, for the compressed histograms in run.json and the kernel's compressed configuration.
 #include <zlib.h>

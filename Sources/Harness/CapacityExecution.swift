@@ -74,7 +74,7 @@ public struct CapacityExecution: Sendable {
     var step = 0
     var isComplete = try await search(&record, &order, &step, tell)
     if isComplete { isComplete = try await drawCurve(&record, &order, &step, tell) }
-    if !isComplete { try record.interrupt() }
+    if isComplete { try record.complete() }
     return record.result
   }
 

@@ -32,8 +32,9 @@ struct CapacityRecord {
     try write()
   }
 
-  mutating func interrupt() throws(HarnessError) {
-    result.isInterrupted = true
+  /// Every model has its answer and its curve.
+  mutating func complete() throws(HarnessError) {
+    result.isInterrupted = false
     try write()
   }
 
@@ -61,9 +62,14 @@ extension CapacityModel {
       reason = "\(search.settings.toleratedVoids + 1) trials in a row were void"
     case .found:
       let threshold = search.threshold(level: level)
+      let isBelowRig = { (rate: Double) in search.rigLimit.map { rate < $0 } ?? true }
       if let rate = threshold.estimate {
-        ending = .found
-        capacity = Estimate(requestsPerSecond: rate, low: threshold.low, high: threshold.high)
+        // What the load generator could not bear says nothing of the model.
+        ending = isBelowRig(rate) ? .found : .rigLimit
+        if isBelowRig(rate) {
+          capacity = Estimate(
+            requestsPerSecond: rate, low: threshold.low, high: threshold.high.flatMap { isBelowRig($0) ? $0 : nil })
+        }
       } else {
         // The bracket was missed by chance, and all that followed was sustained; or the other way about.
         ending = .unsettled

@@ -45,8 +45,14 @@ extension HostLoad {
     }
 
     /// Nil where no time lies between the two.
-    /// - Parameter isServed: leaves interrupts out of what others used: they carry the trial's own messages.
-    func figures(since before: Edge, isServed: Bool) -> HostFigures? {
+    /// - Parameters:
+    ///   - isServed: interrupts carry the trial's own messages, and are others' only as far as they are not in the
+    ///     CPU time of the trial's own processes.
+    ///   - clocksHoldInterrupts: whether they are. Unknown, others are what remains without interrupts, which is less
+    ///     than they used.
+    func figures(
+      since before: Edge, isServed: Bool, clocksHoldInterrupts: Bool? = HostLoad.clocksHoldInterrupts
+    ) -> HostFigures? {
       guard monotonicNanoseconds > before.monotonicNanoseconds, let shares = times.shares(since: before.times) else {
         return nil
       }
@@ -57,7 +63,7 @@ extension HostLoad {
         sum + max(0, thread.value - (before.kernelNanoseconds[thread.key] ?? thread.value))
       }
       let kernelProcessors = Double(kernel) / length
-      let used = shares.used + (isServed ? 0 : shares.interrupts)
+      let used = shares.used + (isServed && clocksHoldInterrupts != true ? 0 : shares.interrupts)
       var throttled: Int?
       if let start = before.throttledNanoseconds, let end = throttledNanoseconds { throttled = max(0, end - start) }
       return HostFigures(

@@ -120,6 +120,8 @@ public struct InterruptedRun: Sendable {
       }
     }
     for path in [folder, root] { RunFiles.removePartialFiles(in: path) }
+    // Of what was there so far: with it the run would look complete before its own is written.
+    unlink("\(folder)/\(RunFiles.reportName)")
   }
 }
 

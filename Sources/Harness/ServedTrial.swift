@@ -73,13 +73,18 @@ struct ServedTrial: Sendable {
   private func converse(_ rig: RigSide, _ model: ModelSide, backendPort: UInt16, _ seen: inout Observation)
     async throws(TrialEnd)
   {
-    try await connect(rig, model, backendPort, &seen)
-    try await watchWindow(rig, model, &seen)
+    var command = RigCommand(.connect)
+    command.port = try await start(model, backendPort, &seen)
+    // Before the load: to read of all processes takes milliseconds.
+    let kernelThreads = HostLoad.kernelThreads()
+    await rig.send(command)
+    try await watchWindow(rig, model, kernelThreads, &seen)
     try await drain(rig, model, &seen)
   }
 
-  private func connect(_ rig: RigSide, _ model: ModelSide, _ backendPort: UInt16, _ seen: inout Observation)
-    async throws(TrialEnd)
+  /// - Returns: the port on which the model listens.
+  private func start(_ model: ModelSide, _ backendPort: UInt16, _ seen: inout Observation) async throws(TrialEnd)
+    -> UInt16
   {
     await model.send(.trial(order.request(backendPort: backendPort)))
     let ready = try await model.reply(.ready, within: deadlines.ready)
@@ -88,14 +93,13 @@ struct ServedTrial: Sendable {
       throw .protocolBroken("'ready' names the port \(port), on which nothing listens")
     }
     seen.idlePSSBytes = model.probe.proportionalSetBytes()
-    var command = RigCommand(.connect)
-    command.port = port
-    await rig.send(command)
+    return port
   }
 
-  private func watchWindow(_ rig: RigSide, _ model: ModelSide, _ seen: inout Observation) async throws(TrialEnd) {
+  private func watchWindow(
+    _ rig: RigSide, _ model: ModelSide, _ kernelThreads: [pid_t], _ seen: inout Observation
+  ) async throws(TrialEnd) {
     let patience = deadlines.patience + deadlines.load
-    let kernelThreads = HostLoad.kernelThreads()
     let opening = try await rig.reply(.edge, within: order.warmUp + patience, blaming: model)
     guard opening.edge == .open else { throw .failed(.voided, "the rig closed a window that it had not opened") }
     await model.send(.edge(.open))

@@ -26,6 +26,7 @@ extension CalibrationReport {
       alarms.append(
         "INTERRUPTED: \(grouped(run.trials.count)) of \(grouped(run.plan.trials.count)) trials were run.")
     }
+    if let disturbed { alarms.append(disturbed) }
     alarms += objections.map { "NOT AS IT SHOULD BE: \($0)." }
     return Document(
       title: "Switchyard: calibration of \(environment.startedAt.prefix(10))", alarms: alarms,
@@ -37,6 +38,15 @@ extension CalibrationReport {
       sections: [falseAlarms, knownDifferences, resolved, arrangementSection, failed].compactMap { $0 },
       legend: legend, environment: Document.facts(environment, run.plan),
       hostWarnings: environment.warnings.map(oneLine))
+  }
+
+  /// Nil where no trial lost time to others.
+  private var disturbed: String? {
+    let busy = run.trials.count { $0.state == .ok && $0.warnings.contains(.hostBusy) }
+    guard busy > 0 else { return nil }
+    return
+      "\(counted(busy, "trial")) of \(grouped(run.trials.count)) lost time to other programs or other machines, and "
+      + "count like the others: an idle host resolves more."
   }
 
   // MARK: - Equal against equal

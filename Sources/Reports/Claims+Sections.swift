@@ -175,8 +175,12 @@ extension Document {
     counts.append((claims.count(where: \.isUndecided), "cannot be told with so few rounds"))
     counts.append((claims.count(where: \.isWithheld), "are withheld"))
     let parts = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+    let declared =
+      run.plan.pairs != nil
+      ? "\(claims.count == 1 ? "was" : "were") declared beforehand"
+      : "by the headline metrics of the plan, from before plans declared pairs"
     return
-      "\(counted(claims.count, "claim")) \(claims.count == 1 ? "was" : "were") declared beforehand, corrected per workload: "
+      "\(counted(claims.count, "claim")) \(declared), corrected per workload: "
       + "\(parts.joined(separator: ", "))."
   }
 }

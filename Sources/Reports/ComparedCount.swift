@@ -18,28 +18,37 @@ import ResultFormat
 import Statistics
 import Workloads
 
-/// A count per operation that the tables' trials have.
+/// A count per operation that a row's timed trials have, or its probed ones.
 struct StableCount: Sendable {
   /// In machine-readable output.
   let key: String
   let title: String
-  let value: @Sendable (Figures) -> Double?
+  /// Of all rounds that have one.
+  let values: @Sendable (RowSummary, [ProbedTrial]) -> [Double]
 
   static let all: [StableCount] = [
-    StableCount(key: "allocationsPerOperation", title: "allocations") { $0.memory?.allocationsPerOperation },
+    timed("allocationsPerOperation", "allocations") { $0.memory?.allocationsPerOperation },
     perOperation("voluntarySwitchesPerOperation", "voluntary switches") { $0.cpu?.voluntarySwitches },
     perOperation("involuntarySwitchesPerOperation", "involuntary switches") { $0.cpu?.involuntarySwitches },
     perOperation("faultsPerOperation", "page faults") { $0.cpu?.pageFaults },
     // Only where a run was probed for them.
-    StableCount(key: "systemCallsPerOperation", title: "system calls") { figures in
-      figures.measures.first { $0.name == "systemCallsPerOperation" }?.value
+    StableCount(key: "systemCallsPerOperation", title: "system calls") { _, probed in
+      probed.filter { $0.state == .ok }.compactMap { $0.counts?.totalSystemCalls }
     },
   ]
+
+  private static func timed(_ key: String, _ title: String, _ value: @escaping @Sendable (Figures) -> Double?)
+    -> StableCount
+  {
+    StableCount(key: key, title: title) { row, _ in
+      row.trials.filter { $0.state == .ok }.compactMap { $0.figures.flatMap(value) }
+    }
+  }
 
   private static func perOperation(_ key: String, _ title: String, _ reading: @escaping @Sendable (Figures) -> Int?)
     -> StableCount
   {
-    StableCount(key: key, title: title) { figures in
+    timed(key, title) { figures in
       guard let count = reading(figures), figures.operations > 0 else { return nil }
       return Double(count) / Double(figures.operations)
     }
@@ -95,13 +104,14 @@ struct ComparedCount: Sendable {
   let tolerance: Double
 
   /// The counts that both runs have.
-  static func all(_ base: RowSummary, _ head: RowSummary) -> [ComparedCount] {
+  /// - Parameter probed: the rows' probed trials.
+  static func all(
+    _ base: RowSummary, _ head: RowSummary, probed: (base: [ProbedTrial], head: [ProbedTrial])
+  ) -> [ComparedCount] {
     StableCount.all.compactMap { count in
-      func spread(_ row: RowSummary) -> Spread? {
-        Spread(
-          row.trials.filter { $0.state == .ok }.compactMap { $0.figures.flatMap(count.value) }.filter(\.isFinite))
-      }
-      guard let b = spread(base), let h = spread(head), let rule = CountRule(base: b, head: h) else { return nil }
+      let b = Spread(count.values(base, probed.base).filter(\.isFinite))
+      let h = Spread(count.values(head, probed.head).filter(\.isFinite))
+      guard let b, let h, let rule = CountRule(base: b, head: h) else { return nil }
       return ComparedCount(
         count: count, row: head.name, model: head.model, base: b, head: h, verdict: rule.verdict,
         tolerance: rule.tolerance)

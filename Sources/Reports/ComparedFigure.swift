@@ -130,7 +130,7 @@ struct ComparedFigure: Sendable {
     familySize = claim.familySize
     roundsNeeded = claim.roundsNeeded
     if spoiler == nil { verdict = claim.verdict }
-    if let test {
+    if let test, test.rounds >= rule.fewestRounds(familySize: claim.familySize) {
       finds = PowerAnalysis(spread: test.spread, level: rule.level, familySize: claim.familySize)
         .smallestRatio(rounds: test.rounds, power: rule.power)
     }

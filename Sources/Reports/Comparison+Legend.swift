@@ -17,8 +17,9 @@ extension Comparison {
         + "were rounds enough to find a difference of \(size) with \(power). cannot tell: there were not; needs: the "
         + "rounds of each run that would do.",
       "finds: the smallest difference that so many rounds with this spread find with \(power), for a claim that stands "
-        + "alone in its family: what this comparison resolves.",
-      "p: \(RatioTest.Design.independentRuns), which decides; p, ranks: the exact rank-sum test, a check that never "
+        + "alone in its family: what this comparison resolves. It and needs are computed as for paired rounds: up to three rounds "
+        + "more than Welch's test takes.",
+      "p: \(RatioTest.Design.independentRuns), which decides; p, ranks: the rank-sum test, exact up to \(RankSum.exactUpTo) rounds of both together, a check that never "
         + "does. Neither is corrected.",
       "counts: HEAD has MORE or fewer where the medians differ by more than ±: the ranges of both runs' rounds "
         + "together, at least \(trimmed(CountRule.share * 100)) % and \(trimmed(CountRule.least)) per operation; from "

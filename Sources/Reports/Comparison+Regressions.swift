@@ -47,7 +47,9 @@ extension Comparison {
     compared.rows.compactMap { base, head in
       // Voided trials are the rig's or the host's fault.
       func failed(_ row: RowSummary) -> Bool { row.trials.contains { $0.state != .ok && $0.state != .voided } }
-      guard failed(head), !failed(base), base.count(.ok) > 0 else { return nil }
+      // A model that failed now and then in BASE may not therefore fail altogether, or be absent, in HEAD.
+      let isLost = head.count(.ok) == 0 && (head.trials.isEmpty || head.trials.contains { $0.state != .voided })
+      guard base.count(.ok) > 0, isLost || (failed(head) && !failed(base)) else { return nil }
       return "\(oneLine(head.name)) on \(compared.name): \(head.state) in HEAD, \(base.state) in BASE"
     }
   }

@@ -60,7 +60,7 @@ public struct Comparison: Sendable {
     for planned in head.run.plan.cases {
       guard let other = base.run.plan.cases.first(where: { $0.name == planned.name }) else { continue }
       let compared = ComparedCase(
-        base: CaseSummary(other, of: base.run), head: CaseSummary(planned, of: head.run),
+        base: CaseSummary(other, of: base.run), of: base.run, head: CaseSummary(planned, of: head.run), of: head.run,
         headlines: base.run.plan.headlines(of: planned.name).filter(head.run.plan.headlines(of: planned.name).contains))
       if !compared.rows.isEmpty { cases.append(compared) }
     }
@@ -153,7 +153,7 @@ struct ComparedCase: Sendable {
   var workload: String { head.planned.workload }
 
   /// - Parameter headlines: what both plans declare for the case.
-  init(base: CaseSummary, head: CaseSummary, headlines: [String]) {
+  init(base: CaseSummary, of baseRun: Run, head: CaseSummary, of headRun: Run, headlines: [String]) {
     self.base = base
     self.head = head
     let rows = head.rows.compactMap { row in base.rows.first { $0.name == row.name }.map { (base: $0, head: row) } }
@@ -164,7 +164,14 @@ struct ComparedCase: Sendable {
       row.base.declines || row.head.declines
         ? [] : headlines.map { ComparedFigure($0, of: row, on: head.planned.name) }
     }
-    counts = rows.flatMap { ComparedCount.all($0.base, $0.head) }
+    counts = rows.flatMap { row in
+      ComparedCount.all(
+        row.base, row.head,
+        probed: (
+          baseRun.probedTrials(of: row.base.model, on: base.planned.name),
+          headRun.probedTrials(of: row.head.model, on: head.planned.name)
+        ))
+    }
   }
 }
 

@@ -19,7 +19,7 @@ extension Document {
 
   private static func precision(_ run: Run, _ goal: PrecisionGoal) -> [String] {
     let level = "\(trimmed(goal.level * 100)) %"
-    let aim = "every headline figure's \(level) interval was within \(goal.words)"
+    let aim = "the \(level) interval of every headline figure's geometric mean was within \(goal.words)"
     guard let outcome = run.precision else {
       return ["Rounds were to be added until \(aim); the run was interrupted before."]
     }

@@ -26,7 +26,7 @@ extension Document {
       "would do: rounds that find a ratio of \(trimmed(rule.smallestRatio)) with \(trimmed(rule.power * 100)) % probability, by "
         + "the spread that was seen; no claim: they were there; cannot tell: they were not.",
       "p (t, Holm ...) decides, at \(trimmed(rule.level * 100)) % for each workload's family: the \(RatioTest.Design.pairedWithinRounds), "
-        + "corrected by Holm. p (Wilcoxon) is the exact signed-rank test, uncorrected: a check that never decides.",
+        + "corrected by Holm. p (Wilcoxon) is the signed-rank test, exact up to \(SignedRank.exactUpTo) rounds, uncorrected: a check that never decides.",
       "Drifts, steps and odd rounds are reported and never removed; chance alone shows one in up to 7 % of the series.",
     ]
   }

@@ -38,8 +38,10 @@ struct MachineCalibration: Encodable {
       model = claim.id.model
       variant = claim.id.variant
       rounds = claim.test?.rounds ?? 0
-      ratio = claim.test?.ratio
-      interval = claim.test.flatMap { try? $0.interval(level: 0.95).get() }.map { [$0.low, $0.high] }
+      ratio = claim.test.map(\.ratio).flatMap(finite)
+      interval = claim.test.flatMap { try? $0.interval(level: 0.95).get() }.flatMap { found in
+        finite(found.low).flatMap { low in finite(found.high).map { [low, $0] } }
+      }
       spread = claim.test?.spread
       p = claim.test?.p
       correctedP = claim.adjustedP
@@ -50,7 +52,7 @@ struct MachineCalibration: Encodable {
   }
   struct Slowed: Encodable {
     var comparison: Comparison
-    var expectedRatio: Double
+    var expectedRatio: Double?
     /// The smallest that equal copies say can be found.
     var resolvedRatio: Double?
     var outcome: String
@@ -61,8 +63,8 @@ struct MachineCalibration: Encodable {
     /// Medians of the absolute logarithm of a ratio whose truth is 1.
     var medianErrorInRounds: Double
     var medianErrorInBlocks: Double
-    var varianceRatio: Double
-    var varianceRatioInterval: [Double]
+    var varianceRatio: Double?
+    var varianceRatioInterval: [Double]?
     var calledDifferentInBlocks: Alarms
   }
   var schemaVersion = 1
@@ -96,7 +98,8 @@ struct MachineCalibration: Encodable {
     comparisons = report.comparisons.map { Comparison($0.claim) }
     slowed = report.slowed.map { one in
       Slowed(
-        comparison: Comparison(one.claim), expectedRatio: one.expected, resolvedRatio: one.resolved,
+        comparison: Comparison(one.claim), expectedRatio: finite(one.expected),
+        resolvedRatio: one.resolved.flatMap(finite),
         outcome: one.outcome.rawValue)
     }
     resolution = report.resolution
@@ -104,8 +107,9 @@ struct MachineCalibration: Encodable {
       let interval = found.ratio.interval()
       return Arranged(
         comparisons: found.comparisons, independent: found.cells, medianErrorInRounds: found.interleavedError,
-        medianErrorInBlocks: found.blockedError, varianceRatio: found.ratio.ratio,
-        varianceRatioInterval: [interval.low, interval.high], calledDifferentInBlocks: Alarms(found.blocked))
+        medianErrorInBlocks: found.blockedError, varianceRatio: finite(found.ratio.ratio),
+        varianceRatioInterval: finite(interval.low).flatMap { low in finite(interval.high).map { [low, $0] } },
+        calledDifferentInBlocks: Alarms(found.blocked))
     }
   }
 

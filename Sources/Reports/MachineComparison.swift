@@ -62,7 +62,7 @@ struct MachineComparison: Encodable {
     /// Not corrected, and after Holm's correction.
     var p: Double?
     var adjustedP: Double?
-    /// The exact rank-sum test's, not corrected.
+    /// The rank-sum test's, not corrected.
     var checkP: Double?
     var familySize: Int
     /// The smallest ratio above 1 that so many rounds with this spread find.
@@ -183,7 +183,7 @@ extension MachineComparison.Figure {
       }
     guard let test = figure.test else { return }
     // JSON holds no infinity, which ratios of absurd figures can be.
-    ratio = test.ratio.isFinite ? test.ratio : nil
+    ratio = finite(test.ratio)
     interval = figure.interval.map { [$0.low, $0.high] }.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil }
     p = test.p
     adjustedP = figure.spoiler == nil ? figure.adjustedP : nil

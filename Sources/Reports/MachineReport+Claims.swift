@@ -12,7 +12,7 @@ extension MachineReport {
       var head: RowName
       /// What decided; and the check beside it, which never does.
       var test: String
-      var check = "exact Wilcoxon signed-rank test, uncorrected"
+      var check = "Wilcoxon signed-rank test, exact up to \(SignedRank.exactUpTo) rounds, uncorrected"
       /// Rounds in which both have the figure.
       var rounds: Int
       /// Head over base: the geometric mean of the ratios within rounds.
@@ -81,7 +81,7 @@ extension MachineReport.Family.Claim {
     head = claim.declared.pair.head
     test = claim.testName
     rounds = claim.test?.rounds ?? 0
-    ratio = claim.test.flatMap { $0.ratio.isFinite ? $0.ratio : nil }
+    ratio = claim.test.flatMap { finite($0.ratio) }
     switch claim.test?.interval(level: level) {
     // Beyond the largest double there is no number to write.
     case .success(let found)? where found.high.isFinite:

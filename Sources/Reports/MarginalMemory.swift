@@ -103,11 +103,6 @@ extension PlannedModel {
   fileprivate func isOf(_ trial: Trial) -> Bool { trial.model == name && trial.variant == variant }
 }
 
-extension MemoryFigures {
-  /// PSS at the window's end above that before the work.
-  var grownBytes: Int? { steadyPSSBytes.flatMap { steady in idlePSSBytes.map { steady - $0 } } }
-}
-
 // MARK: - Showing it
 
 extension Document.Section {

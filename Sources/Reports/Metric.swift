@@ -130,7 +130,7 @@ extension Metric {
       },
       Metric("switchesPerOperation", "switches", .perOperation(noun), better: .lower, in: .memory) { figures in
         guard let cpu = figures.cpu, figures.operations > 0 else { return nil }
-        return Double(cpu.voluntarySwitches + cpu.involuntarySwitches) / Double(figures.operations)
+        return (Double(cpu.voluntarySwitches) + Double(cpu.involuntarySwitches)) / Double(figures.operations)
       },
       Metric("faultsPerOperation", "faults", .perOperation(noun), better: .lower, in: .memory) { figures in
         guard let cpu = figures.cpu, figures.operations > 0 else { return nil }

@@ -107,3 +107,6 @@ func probability(_ p: Double) -> String {
 
 /// `1 worker`, `3 rounds`.
 func counted(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
+
+/// For JSON, which has no other numbers: nil for what is infinite or none.
+func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }

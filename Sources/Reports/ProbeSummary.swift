@@ -29,13 +29,8 @@ struct ProbeSummary: Sendable {
 
   /// Nil where the run has no counts of this case.
   init?(_ summary: CaseSummary, of run: Run) {
-    guard let probes = run.probes else { return nil }
-    let probed = Dictionary(probes.trials.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
     rows = summary.rows.map { row in
-      let planned = run.plan.trials.filter {
-        $0.case == summary.planned.name && $0.model == row.model.name && $0.variant == row.model.variant
-      }
-      return Row(planned.compactMap { probed[$0.number] }, timed: row.trials)
+      Row(run.probedTrials(of: row.model, on: summary.planned.name), timed: row.trials)
     }
     guard rows.contains(where: { $0 != nil }) else { return nil }
     names = summary.rows.map(\.name)
@@ -126,6 +121,22 @@ struct ProbeSummary: Sendable {
   }
 }
 
+extension Run {
+  /// In the order of the plan; empty where nothing was probed.
+  func probedTrials(of model: PlannedModel, on name: String) -> [ProbedTrial] {
+    guard let probes else { return [] }
+    let probed = Dictionary(probes.trials.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+    return plan.trials
+      .filter { $0.case == name && $0.model == model.name && $0.variant == model.variant }
+      .compactMap { probed[$0.number] }
+  }
+}
+
+extension ProbeCounts {
+  /// Of all types; nil where they were not counted.
+  var totalSystemCalls: Double? { systemCalls.map { $0.values.reduce(0, +) } }
+}
+
 extension ProbeSummary.Row {
   /// - Parameter timed: the row's trials when they were timed.
   fileprivate init?(_ probed: [ProbedTrial], timed: [Trial]) {
@@ -137,7 +148,7 @@ extension ProbeSummary.Row {
       var medians: [String: Double] = [:]
       for name in Set(calls.flatMap(\.keys)) { medians[name] = median(calls.map { $0[name] ?? 0 }) }
       systemCalls = medians
-      systemCallsTotal = median(calls.map { $0.values.reduce(0, +) })
+      systemCallsTotal = median(counts.compactMap(\.totalSystemCalls))
     }
     instructions = median(counts.compactMap(\.instructions))
     cycles = median(counts.compactMap(\.cycles))

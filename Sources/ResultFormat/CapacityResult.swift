@@ -14,7 +14,7 @@ public struct CapacityResult: Sendable, Codable, Hashable {
   public var models: [CapacityModel]
   /// In the order in which they were run.
   public var trials: [CapacityTrial]
-  /// Whether somebody ended it before every model had its answer and its curve.
+  /// Whether it ended, by whatever, before every model had its answer and its curve: true until then.
   public var isInterrupted: Bool
 
   public init(environment: RunEnvironment, plan: CapacityPlan, models: [CapacityModel]) {
@@ -23,7 +23,7 @@ public struct CapacityResult: Sendable, Codable, Hashable {
     self.plan = plan
     self.models = models
     trials = []
-    isInterrupted = false
+    isInterrupted = true
   }
 
   /// Element by element, so that an error says which. Every verdict is found again from its trial.

@@ -21,7 +21,7 @@ public struct PrecisionGoal: Sendable, Codable, Hashable {
   /// `±2 %`.
   public var words: String {
     let percent = (reach * 10_000).rounded() / 100
-    return "±\(percent == percent.rounded() ? "\(Int(percent))" : "\(percent)") %"
+    return "±\(Int(exactly: percent).map(String.init) ?? "\(percent)") %"
   }
 }
 
@@ -87,8 +87,7 @@ extension Figures {
     case "addedLatency": return latencies["added"]?.p99.map { Double($0) }
     case "latency": return latencies["all"]?.p99.map { Double($0) }
     case "aboveIdlePSS":
-      guard let memory, let steady = memory.steadyPSSBytes, let idle = memory.idlePSSBytes else { return nil }
-      return Double(steady - idle)
+      return memory?.grownBytes.map { Double($0) }
     case "kernelMemory": return memory?.kernelBytes.map { Double($0) }
     default: break
     }

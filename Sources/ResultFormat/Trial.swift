@@ -321,3 +321,12 @@ public struct RigFigures: Sendable, Codable, Hashable {
     self.backendLateness = backendLateness
   }
 }
+
+extension MemoryFigures {
+  /// PSS at the window's end above that before the work; nil where either is not known, or no figure of memory.
+  public var grownBytes: Int? {
+    guard let steadyPSSBytes, let idlePSSBytes else { return nil }
+    let (grown, overflows) = steadyPSSBytes.subtractingReportingOverflow(idlePSSBytes)
+    return overflows ? nil : grown
+  }
+}

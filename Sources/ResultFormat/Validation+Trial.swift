@@ -190,11 +190,9 @@ extension Evidence {
     _ parameters: [String: ParameterValue], variant: String?, model: Ledger, rig: Ledger, figures: Figures,
     iterationsPerMillisecond: Int?
   ) {
-    var grown: Int?
-    if let steady = figures.memory?.steadyPSSBytes, let idle = figures.memory?.idlePSSBytes { grown = steady - idle }
     self.init(
       parameters: parameters, variant: variant, isGated: false, model: model, rig: rig, openSockets: nil,
       operations: figures.operations, samples: figures.latencies.mapValues(\.count),
-      iterationsPerMillisecond: iterationsPerMillisecond, grownBytes: grown)
+      iterationsPerMillisecond: iterationsPerMillisecond, grownBytes: figures.memory?.grownBytes)
   }
 }

@@ -62,12 +62,7 @@ struct Calibrate: AsyncParsableCommand {
         "--resume \(resume) goes on with the plan of that calibration: leave \(flag) out, or make another one without "
           + "--resume")
     }
-    if let rounds, !(1...10_000).contains(rounds) {
-      throw ValidationError("'\(rounds)' is no number of rounds: expected 1 to 10000")
-    }
-    if let window, !(0.1...3600).contains(window) {
-      throw ValidationError("'\(window)' is no window: expected 0.1 to 3600 seconds")
-    }
+    try validateRanges(rounds: rounds, window: window)
   }
 
   func run() async throws {

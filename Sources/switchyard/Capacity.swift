@@ -59,12 +59,7 @@ struct Capacity: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
-    if let window, !(0.1...3600).contains(window) {
-      throw ValidationError("'\(window)' is no window: expected 0.1 to 3600 seconds")
-    }
-    if let warmUp, !(0...600).contains(warmUp) {
-      throw ValidationError("'\(warmUp)' is no warm-up: expected 0 to 600 seconds")
-    }
+    try validateRanges(window: window, warmUp: warmUp)
   }
 
   func run() async throws {

@@ -77,15 +77,7 @@ struct RunWorkloads: AsyncParsableCommand {
     if let maxTime, until == nil {
       throw ValidationError("--max-time \(maxTime) bounds --until: give both, as in --until 2% --max-time \(maxTime)")
     }
-    if let rounds, !(1...10_000).contains(rounds) {
-      throw ValidationError("'\(rounds)' is no number of rounds: expected 1 to 10000")
-    }
-    if let window, !(0.1...3600).contains(window) {
-      throw ValidationError("'\(window)' is no window: expected 0.1 to 3600 seconds")
-    }
-    if let warmUp, !(0...600).contains(warmUp) {
-      throw ValidationError("'\(warmUp)' is no warm-up: expected 0 to 600 seconds")
-    }
+    try validateRanges(rounds: rounds, window: window, warmUp: warmUp)
   }
 
   func run() async throws {

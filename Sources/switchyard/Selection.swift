@@ -70,6 +70,20 @@ func parseChanges(_ texts: [String]) throws(HarnessError) -> [String: String] {
   return changes
 }
 
+/// What a plan takes of rounds, and of seconds of window and warm-up.
+/// - Throws: `ValidationError` that names the value and the range.
+func validateRanges(rounds: Int? = nil, window: Double? = nil, warmUp: Double? = nil) throws {
+  if let rounds, !(1...10_000).contains(rounds) {
+    throw ValidationError("'\(rounds)' is no number of rounds: expected 1 to 10000")
+  }
+  if let window, !(0.1...3600).contains(window) {
+    throw ValidationError("'\(window)' is no window: expected 0.1 to 3600 seconds")
+  }
+  if let warmUp, !(0...600).contains(warmUp) {
+    throw ValidationError("'\(warmUp)' is no warm-up: expected 0 to 600 seconds")
+  }
+}
+
 /// Watches whether anything else runs on the host, and waits a little for it to end: the build before a run has often
 /// just ended. With `--anyway` one look is enough, for the tables to say so.
 /// - Throws: ``HarnessError`` if the host stays busy, unless `anyway`; the status of an interruption if that came.

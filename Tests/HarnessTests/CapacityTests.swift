@@ -2,6 +2,7 @@
 
 import Foundation
 import ResultFormat
+import Statistics
 import Testing
 import Workloads
 
@@ -122,6 +123,31 @@ import Workloads
     #expect(again.judgement.verdict == .sustained)
     #expect(result.trials.count { $0.share == 0.5 } == 3)
     #expect(result.trials.count { $0.judgement.verdict == .void } == 1)
+  }
+
+  /// As it was seen: the rig was at its limit above 19,000 requests/s and, later, now and then was not.
+  @Test func `a rate at which the load generator was at its limit is no model's capacity`() async throws {
+    let limit: [(rates: [Double], outcome: RateSearch.Outcome)] = [
+      ([1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 8_000, 8_000, 16_000, 16_000], .sustained),
+      ([32_000], .rigLimit), ([32_000], .missed), ([32_000, 22_630, 22_630, 19_030, 19_030], .rigLimit),
+      ([17_450, 17_450], .sustained), ([18_220], .missed), ([18_220], .rigLimit), ([18_220], .missed),
+      ([17_450], .sustained), ([18_220], .rigLimit), ([17_450], .sustained), ([18_220], .rigLimit),
+      ([17_450, 18_220, 19_020], .sustained), ([19_860], .missed), ([19_020], .sustained), ([19_860], .missed),
+      ([19_020], .rigLimit), ([18_220], .sustained),
+    ]
+    var search = RateSearch(.init(start: 1_000, lowest: 1, highest: 1_000_000))
+    for (rates, outcome) in limit {
+      for rate in rates {
+        #expect(search.nextRate == rate)
+        search.record(outcome)
+      }
+    }
+    #expect(search.ending == .found && search.rigLimit == 19_030)
+    #expect((search.threshold().estimate ?? 0) > 19_030)
+    let fake = try await FakeSearch(["honest"], rig: queueRig(capacity: 1_500))
+    var model = CapacityModel(model: fake.rows[0].planned)
+    model.take(search, level: 0.95)
+    #expect(model.ending == .rigLimit && model.capacity == nil && model.reference == 17_450)
   }
 
   @Test func `a model that declines the workload is a row without trials`() async throws {

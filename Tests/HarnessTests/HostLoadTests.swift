@@ -151,11 +151,12 @@ import Testing
 
   /// Five seconds of two processors at 100 ticks a second: 500 used, 50 in interrupts, 20 stolen, 430 idle; of these
   /// 4.6 s are the trial's own.
-  private func figures(isServed: Bool) throws -> HostFigures {
+  private func figures(isServed: Bool, clocksHoldInterrupts: Bool? = false) throws -> HostFigures {
     let open = try edge(user: 1_000, idle: 9_000, own: 1_000_000_000, seconds: 7)
     let close = try edge(
       user: 1_400, system: 100, idle: 9_430, interrupts: 50, stolen: 20, own: 5_600_000_000, seconds: 12)
-    return try #require(close.figures(since: open, isServed: isServed))
+    return try #require(
+      close.figures(since: open, isServed: isServed, clocksHoldInterrupts: clocksHoldInterrupts))
   }
 
   @Test func `what the trial's own processes used is nobody else's`() throws {
@@ -167,6 +168,17 @@ import Testing
     #expect(served.isBusy(windowNanoseconds: 5_000_000_000))
     // In-process there are no messages whose interrupts could be the trial's own.
     #expect(abs(try figures(isServed: false).othersProcessors - 0.18) < 1e-9)
+  }
+
+  @Test func `interrupts that the trial's own clocks hold are not taken off twice`() throws {
+    #expect(abs(try figures(isServed: true, clocksHoldInterrupts: true).othersProcessors - 0.18) < 1e-9)
+    #expect(abs(try figures(isServed: true, clocksHoldInterrupts: nil).othersProcessors - 0.08) < 1e-9)
+  }
+
+  @Test func `whether clocks hold interrupts is the kernel's configuration`() {
+    #expect(HostLoad.clocksHoldInterrupts("CONFIG_SMP=y\n# CONFIG_IRQ_TIME_ACCOUNTING is not set\n") == true)
+    #expect(HostLoad.clocksHoldInterrupts("CONFIG_SMP=y\nCONFIG_IRQ_TIME_ACCOUNTING=y\n") == false)
+    #expect(HostLoad.clocksHoldInterrupts(nil) == nil && HostLoad.clocksHoldInterrupts("") == nil)
   }
 
   @Test func `what the kernel's own threads used is nobody's`() throws {

@@ -106,8 +106,11 @@ import Workloads
     var behind = before
     behind.trials.removeLast()
     try RunFiles.writeRun(behind, to: fake.folder)
+    // Nor is it with a report of what there was before: that goes when the run goes on.
+    try fake.write("# INTERRUPTED", to: "report.md")
     #expect(try await fake.resume().trials == RunFiles.readTrials(from: fake.folder))
     #expect(validate(runAt: fake.folder).map(\.description) == [])
+    #expect(!FileManager.default.fileExists(atPath: "\(fake.folder)/report.md"))
     try fake.write("# Report", to: "report.md")
     #expect(fake.refusal()?.description.hasPrefix("'\(fake.folder)' is complete: all 2 trials") == true)
   }

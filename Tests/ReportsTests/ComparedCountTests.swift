@@ -55,14 +55,25 @@ import Workloads
   @Test("system calls are compared where a run was probed for them")
   func systemCalls() throws {
     func probed(_ scatter: [Double], _ calls: Double) throws -> Run {
-      try MadeUp.run(scatter) {
-        $0.figures?.measures.append(Measure("systemCallsPerOperation", unit: "1/request", calls))
-      }
+      var run = try MadeUp.run(scatter)
+      run.plan.probeRounds = Plan.probedRounds
+      run.probes = ProbeResults(
+        probes: [ProbeState(name: .systemCalls)],
+        trials: run.plan.probedTrials.map { planned in
+          ProbedTrial(
+            number: planned.number, startedAt: "2026-01-31T12:00:00Z", state: .ok,
+            counts: ProbeCounts(
+              systemCalls: ["read": calls - 1, "write": 1], instructions: nil, cycles: nil, cpuNanoseconds: nil))
+        })
+      return run
     }
     let comparison = Comparison(
       base: try probed(MadeUp.calm, 18), at: "a", head: try probed(MadeUp.calmToo, 19), at: "b")
     let found = comparison.workloads[0].cases[0].counts.filter { $0.count.key == "systemCallsPerOperation" }
     #expect(found.map(\.verdict) == [.more, .more, .more])
+    #expect(found.map(\.base.median) == [18, 18, 18])
+    #expect(
+      comparison.regressions.contains { $0.contains("more system calls per request, 18.0 in BASE, 19.0 in HEAD") })
   }
 }
 

@@ -156,6 +156,17 @@ private func figure(_ comparison: Comparison, _ model: String, _ metric: String)
     #expect(found.count == 3, "\(found)")
     // Growth within the threshold is none.
     #expect(!compare(base, head, threshold: 0.5).regressions.contains { $0.contains("allocations") })
+    // A model that failed once in BASE may not fail altogether in HEAD, nor be absent.
+    var once = base
+    let index = try #require(
+      once.trials.firstIndex { $0.model == "async-loop" && $0.case == "fan-out/closed" && $0.state == .ok })
+    once.trials[index].state = .crashed
+    #expect(compare(once, head).regressions.contains { $0.hasPrefix("async-loop on fan-out/closed: 0 of 12 ok") })
+    var absent = head
+    absent.trials.removeAll { $0.model == "async-loop" && $0.case == "fan-out/closed" }
+    #expect(
+      compare(base, absent).regressions.contains(
+        "async-loop on fan-out/closed: 0 of 12 ok, 12 not run in HEAD, 8 of 12 ok, 4 voided in BASE"))
     // What was lost the other way round was no loss.
     #expect(!compare(head, base).regressions.contains { $0.contains("crashed") })
   }

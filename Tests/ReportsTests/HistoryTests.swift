@@ -18,7 +18,7 @@ func noHistory() throws { #expect(try notices { _ in } == []) }
 func precisionNotices() throws {
   let goal = PrecisionGoal(reach: 0.02, maximumSeconds: 1_800)
   let rule =
-    "Rounds were added until every headline figure's 95 % interval was within ±2 %, going by widths alone"
+    "Rounds were added until the 95 % interval of every headline figure's geometric mean was within ±2 %, going by widths alone"
   #expect(
     try notices {
       $0.plan.precision = goal
@@ -47,7 +47,7 @@ func precisionNotices() throws {
   }
   #expect(
     try notices { $0.plan.precision = goal } == [
-      "Rounds were to be added until every headline figure's 95 % interval was within ±2 %; the run was interrupted before."
+      "Rounds were to be added until the 95 % interval of every headline figure's geometric mean was within ±2 %; the run was interrupted before."
     ])
 }
 

@@ -34,7 +34,7 @@ struct Room {
     Room("Sources/Statistics", "Glibc"),
     Room(
       "Sources/Harness", "Workloads", "ResultFormat", "Statistics", "Subprocess", "SystemPackage", "Foundation",
-      "FoundationEssentials", "CLinux", "Glibc", "Synchronization"),
+      "FoundationEssentials", "CLinux", "CZlib", "Glibc", "Synchronization"),
     Room(
       "Sources/Reports", "ResultFormat", "Statistics", "Histogram", "Workloads", "Mustache", "Foundation",
       "FoundationEssentials", "Glibc"),
