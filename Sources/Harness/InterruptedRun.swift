@@ -120,7 +120,10 @@ public struct InterruptedRun: Sendable {
       }
     }
     for path in [folder, root] { RunFiles.removePartialFiles(in: path) }
-    // Of what was there so far: with it the run would look complete before its own is written.
+  }
+
+  /// Takes away the report of what there was so far: with it the run would look complete before its own is written.
+  func withdrawReport() {
     unlink("\(folder)/\(RunFiles.reportName)")
   }
 }

@@ -137,8 +137,11 @@ public struct RunExecution: Sendable {
   private func begin() throws(HarnessError) -> RunRecord {
     if let interrupted {
       interrupted.clear()
-      return try RunRecord(
+      let record = try RunRecord(
         interrupted.stored, finished: interrupted.finished, folder: folder, lock: interrupted.lock)
+      // Not before: where the disk is full the old report is all that the reader has.
+      interrupted.withdrawReport()
+      return record
     }
     let trials = "\(folder)/\(RunFiles.trialsName)"
     try makeFolder(trials)
