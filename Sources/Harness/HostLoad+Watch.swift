@@ -89,6 +89,11 @@ public struct HostWatch: Sendable, CustomStringConvertible {
       : "Stop them"
   }
 
+  /// For the table of a run that nobody could watch.
+  static let blindness =
+    "The kernel gives no account of its processors (/proc/stat): nobody knows whether other programs ran beside "
+    + "the trials. Mount /proc."
+
   /// For the table of a run that was made nevertheless: no names, since runs are published.
   var warning: String? {
     guard isBusy else { return nil }

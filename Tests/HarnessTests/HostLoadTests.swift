@@ -133,8 +133,12 @@ import Testing
     let watch = try busy(user: 50)
     let environment = await RunEnvironment.collect(label: nil, processors: sets, watch: watch)
     #expect(environment.warnings.contains { $0.contains("other programs used 0.5 of 2 processors") })
-    let quiet = await RunEnvironment.collect(label: nil, processors: sets)
+    let quiet = await RunEnvironment.collect(
+      label: nil, processors: sets, watch: MadeUpHost.watch(.fit, MadeUpHost.fit.later()))
     #expect(!quiet.warnings.contains { $0.contains("other programs") })
+    // Nor does one that could not be watched pass for an idle one.
+    let unseen = await RunEnvironment.collect(label: nil, processors: sets, watch: nil)
+    #expect(unseen.warnings.contains { $0.contains("nobody knows whether other programs ran beside the trials") })
   }
 }
 
