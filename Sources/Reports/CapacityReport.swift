@@ -78,7 +78,9 @@ extension Document {
         + "\(plan.objective.limit), per second; good: their share.",
       "~ fewer than 100 samples lie beyond the percentile, or the rig was busy for more than half of the window or at "
         + "its own limit: carries no claim. A percentile with fewer than 10 beyond is left out.",
-      "Where several trials were made at a load, figures are medians.",
+      "met, missed: of the trials at that load; void: others took too much of the host, so that the trial says nothing of "
+        + "the model and was made again. A row shows void ones only where no other was had.",
+      "search trials: those of the search, without the curve's. Where several were made at a load, figures are medians.",
     ]
   }
 }
@@ -94,7 +96,7 @@ extension Document.Section {
       .init(title: "from", unit: scale.symbol), .init(title: "to", unit: scale.symbol),
       .init(title: "at \(trimmed(plan.checkShare * 100)) %", isNumeric: false),
       .init(title: "\(plan.objective.percentile) there", unit: "ms"), .init(title: "rig busy at 100 %", unit: "%"),
-      .init(title: "trials"),
+      .init(title: "search trials"),
     ]
     func rate(_ value: Double?) -> Cell { value.map { Cell(text: significant($0 / scale.size)) } ?? Cell.none }
     let rows = summaries.map { summary -> [Cell] in
