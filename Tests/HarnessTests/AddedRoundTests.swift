@@ -116,7 +116,8 @@ import Workloads
     execution.clock = { 0 }
     let after = try await execution.run { _ in }.run
     #expect(after.precision == before.precision && after.precision != nil)
-    #expect(after.trials == before.trials)
+    #expect(try after.trials == RunFiles.readTrials(from: fake.folder))
+    #expect(after.trials.map(\.startedAt) == before.trials.map(\.startedAt))
     #expect(after.isComplete)
     #expect(validate(runAt: fake.folder).map(\.description) == [])
   }
