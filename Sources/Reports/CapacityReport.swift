@@ -113,7 +113,12 @@ extension Document.Section {
     self.init(
       name: plan.case.name, question: "Which rate does each model sustain under \(plan.objective)?",
       setting: ["for \(counted(plan.case.workers, "worker"))"] + changes,
-      tables: [Table(caption: "Capacity under \(plan.objective), open loop", columns: columns, rows: rows)],
+      tables: [
+        Table(
+          caption: "Capacity under \(plan.objective), open loop · n = search trials · from, to: "
+            + "\(trimmed(plan.level * 100)) % interval · resolves steps of \(trimmed((plan.bracketRatio - 1) * 100)) %",
+          columns: columns, rows: rows)
+      ],
       idioms: summaries.map { (oneLine($0.name), oneLine($0.model.model.idiom)) },
       failures: summaries.flatMap(\.failures), notes: summaries.compactMap(\.ending))
   }
@@ -124,7 +129,8 @@ extension Document.Section {
     let rates = Unit.rate.scale(for: summary.points.map(\.offered))
     let times = Unit.time.scale(for: summary.points.compactMap(\.p50?.nanoseconds))
     let columns: [Table.Column] = [
-      .init(title: "load"), .init(title: "offered", unit: rates.symbol), .init(title: "answered", unit: rates.symbol),
+      .init(title: "load"), .init(title: "n"), .init(title: "offered", unit: rates.symbol),
+      .init(title: "answered", unit: rates.symbol),
       .init(title: "goodput", unit: rates.symbol), .init(title: "good", unit: "%"),
       .init(title: "p50", unit: times.symbol), .init(title: "p99", unit: times.symbol),
       .init(title: "p99.9", unit: times.symbol), .init(title: plan.objective.description, isNumeric: false),
@@ -135,7 +141,8 @@ extension Document.Section {
         percentile.map { Cell(text: $0.text(times.size)) } ?? Cell.none
       }
       return [
-        Cell(text: "\(trimmed(point.share * 100)) %"), rate(point.offered), rate(point.answered), rate(point.goodput),
+        Cell(text: "\(trimmed(point.share * 100)) %"), Cell(text: "\(point.trials)"), rate(point.offered),
+        rate(point.answered), rate(point.goodput),
         // Rounded down: 100 says that all were.
         Cell(text: trimmed((point.goodShare * 1_000).rounded(.down) / 10)),
       ] + percentiles + [Cell(text: point.verdict)]
@@ -145,7 +152,10 @@ extension Document.Section {
       name: "\(plan.case.name) · \(oneLine(summary.name))",
       question: "How do latency and goodput go with the load?",
       setting: ["100 % is \(base), \(significant(reference)) requests/s"],
-      tables: [Table(caption: "Latency against load", columns: columns, rows: rows)], idioms: [], failures: [],
+      tables: [
+        Table(
+          caption: "Latency against load · medians of n trials · no intervals, no test", columns: columns, rows: rows)
+      ], idioms: [], failures: [],
       notes: [])
   }
 }
