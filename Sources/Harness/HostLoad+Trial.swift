@@ -16,21 +16,26 @@ extension HostLoad {
     var monotonicNanoseconds: UInt64
     /// For how long the control groups have stopped their processes; nil without a quota.
     var throttledNanoseconds: Int?
+    /// How often heat has slowed a processor down; nil where the host does not say.
+    var thermalThrottles: Int?
 
     init(
       times: Times, ownNanoseconds: Int, kernelNanoseconds: [pid_t: Int] = [:], monotonicNanoseconds: UInt64,
-      throttledNanoseconds: Int? = nil
+      throttledNanoseconds: Int? = nil, thermalThrottles: Int? = nil
     ) {
       self.times = times
       self.ownNanoseconds = ownNanoseconds
       self.kernelNanoseconds = kernelNanoseconds
       self.monotonicNanoseconds = monotonicNanoseconds
       self.throttledNanoseconds = throttledNanoseconds
+      self.thermalThrottles = thermalThrottles
     }
 
     /// Reads them now; nil where the kernel gives no account, or where a process is gone.
     /// - Parameter kernelThreads: as ``HostLoad/kernelThreads(_:)`` found them before the window.
-    init?(of processes: [pid_t], kernelThreads: [pid_t] = [], quota: ProcessorQuota? = .own) {
+    init?(
+      of processes: [pid_t], kernelThreads: [pid_t] = [], quota: ProcessorQuota? = .own, heat: ThermalCounters = .own
+    ) {
       guard let times = HostLoad.times() else { return nil }
       var own = Int(clinux_process_cpu_ns())
       for process in processes {
@@ -41,7 +46,7 @@ extension HostLoad {
       for thread in kernelThreads { kernel[thread] = Probe(pid: thread).processorNanoseconds() }
       self.init(
         times: times, ownNanoseconds: own, kernelNanoseconds: kernel, monotonicNanoseconds: clinux_monotonic_ns(),
-        throttledNanoseconds: quota?.throttledNanoseconds())
+        throttledNanoseconds: quota?.throttledNanoseconds(), thermalThrottles: heat.throttles())
     }
 
     /// Nil where no time lies between the two.
@@ -64,12 +69,15 @@ extension HostLoad {
       }
       let kernelProcessors = Double(kernel) / length
       let used = shares.used + (isServed && clocksHoldInterrupts != true ? 0 : shares.interrupts)
-      var throttled: Int?
-      if let start = before.throttledNanoseconds, let end = throttledNanoseconds { throttled = max(0, end - start) }
+      func growth(_ count: (Edge) -> Int?) -> Int? {
+        guard let start = count(before), let end = count(self) else { return nil }
+        return max(0, end - start)
+      }
       return HostFigures(
         othersProcessors: max(0, used - own - kernelProcessors), stolenProcessors: shares.stolen,
-        interruptProcessors: shares.interrupts, throttledNanoseconds: throttled,
-        kernelProcessors: kernelNanoseconds.isEmpty ? nil : kernelProcessors)
+        interruptProcessors: shares.interrupts, throttledNanoseconds: growth(\.throttledNanoseconds),
+        kernelProcessors: kernelNanoseconds.isEmpty ? nil : kernelProcessors,
+        thermalThrottles: growth(\.thermalThrottles))
     }
   }
 }

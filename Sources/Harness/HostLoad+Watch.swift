@@ -89,6 +89,11 @@ public struct HostWatch: Sendable, CustomStringConvertible {
       : "Stop them"
   }
 
+  /// For the table of a run that nobody could watch.
+  static let blindness =
+    "The kernel gives no account of its processors (/proc/stat): nobody knows whether other programs ran beside "
+    + "the trials. Mount /proc."
+
   /// For the table of a run that was made nevertheless: no names, since runs are published.
   var warning: String? {
     guard isBusy else { return nil }
@@ -115,22 +120,11 @@ struct HostReading: Sendable {
     var reading = HostReading()
     if isLast { reading.times = HostLoad.times(files) }
     reading.processes = HostLoad.processes(files)
-    reading.thermalThrottles = thermalThrottles(files)
+    reading.thermalThrottles = ThermalCounters(files).throttles(files)
     reading.throttledNanoseconds = ProcessorQuota(files)?.throttledNanoseconds(files)
     reading.swappedPages = files.contents("/proc/vmstat").flatMap(swappedPages)
     if !isLast { reading.times = HostLoad.times(files) }
     return reading
-  }
-
-  private static func thermalThrottles(_ files: HostFiles) -> Int? {
-    let folder = "/sys/devices/system/cpu"
-    let counts = files.names(folder).filter { $0.hasPrefix("cpu") && Int($0.dropFirst(3)) != nil }.flatMap {
-      processor in
-      ["core", "package"].compactMap {
-        files.number("\(folder)/\(processor)/thermal_throttle/\($0)_throttle_count")
-      }
-    }
-    return counts.isEmpty ? nil : counts.reduce(0, +)
   }
 
   static func swappedPages(_ vmstat: String) -> Int? {

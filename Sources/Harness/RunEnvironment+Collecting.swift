@@ -8,8 +8,8 @@ import Subprocess
 extension RunEnvironment {
   /// Reads the host as it is now, before the first trial.
   /// - Parameter label: what a published run's folder is called after; nil for the processor's model.
-  /// - Parameter watch: what else ran on it just before, where that is known.
-  public static func collect(label: String?, processors: ProcessorSets, watch: HostWatch? = nil) async
+  /// - Parameter watch: what else ran on it just before; nil where the kernel gives no account of its processors.
+  public static func collect(label: String?, processors: ProcessorSets, watch: HostWatch?) async
     -> RunEnvironment
   {
     let cpu = contents(of: "/proc/cpuinfo") ?? ""
@@ -21,13 +21,12 @@ extension RunEnvironment {
     if build != "release" {
       warnings.append("Debug build: figures mean nothing. Build with 'swift build -c release'.")
     }
-    if let watch {
-      if let warning = watch.warning { warnings.append(warning) }
-      var facts = HostFacts(
-        .live, from: watch.first, to: watch.second, usable: ProcessorSets.available(), own: Int(getpid()))
-      facts.readOwnProcess()
-      warnings += facts.warnings
-    }
+    if let warning = watch.map(\.warning) ?? HostWatch.blindness { warnings.append(warning) }
+    var facts = HostFacts(
+      .live, from: watch?.first ?? .now(), to: watch?.second ?? .now(isLast: true), usable: ProcessorSets.available(),
+      own: Int(getpid()))
+    facts.readOwnProcess()
+    warnings += facts.warnings
     if processors.isShared {
       warnings.append("One processor: rig and model share it, so that each delays the other.")
     }

@@ -108,8 +108,7 @@ public struct RunExecution: Sendable {
     var record = try begin()
     var selfTest = RigSelfTest()
     let startedAt = clock()
-    // What earlier processes spent is not on disk, and what the plan expects of their trials comes close.
-    let spentBefore = expectedSeconds(of: plan.trials.filter { finished.contains($0.number) })
+    let spentBefore = self.spentBefore
     var isEnded = false
     while !isEnded, !runner.interruption.isRequested {
       for planned in record.remaining {
@@ -119,9 +118,13 @@ public struct RunExecution: Sendable {
         tell(.finished(trial))
       }
       guard record.remaining.isEmpty else { break }
-      switch plan.precision?.decide(record.run, spentSeconds: spentBefore + clock() - startedAt) {
+      // Decided by an earlier process.
+      isEnded = record.run.precision != nil
+      if isEnded { break }
+      let spent = spentBefore + clock() - startedAt
+      switch plan.precision?.decide(record.run, spentSeconds: spent) {
       case .addRound:
-        try record.addRound()
+        try record.addRound(spentSeconds: spent)
         tell(.extended(record.run.plan))
       case .end(let outcome):
         try record.end(outcome)
@@ -132,6 +135,15 @@ public struct RunExecution: Sendable {
     if isEnded, plan.probeRounds != nil, !runner.interruption.isRequested { try await probe(&record, tell) }
     return Completion(
       run: record.run, isInterrupted: runner.interruption.isRequested && !record.run.isComplete, selfTest: selfTest)
+  }
+
+  /// Seconds that earlier processes took.
+  private var spentBefore: Double {
+    guard let interrupted else { return 0 }
+    let finished = plan.trials.filter { self.finished.contains($0.number) }
+    guard let spent = interrupted.stored.spentSeconds else { return expectedSeconds(of: finished) }
+    // What they took of the last round is not on disk, and what the plan expects of its trials comes close.
+    return spent + expectedSeconds(of: finished.filter { $0.round == plan.rounds })
   }
 
   private func begin() throws(HarnessError) -> RunRecord {

@@ -1,6 +1,7 @@
 // The run on disk, while it is made. What stands there is enough to go on from, at every moment:
 //
-//     trials/plan.json        before the first trial, and before the first trial of each round that is added
+//     trials/plan.json        before the first trial, before the first trial of each round that is added, and when it is
+//                             decided that none is added any more
 //     trials/<n>/trial.json   when trial n is finished: the file makes it so
 //     run.json                after that, made from the others
 //
@@ -20,11 +21,14 @@ struct RunRecord {
   ///   - stored: as it is to stand on disk from now on.
   ///   - finished: the trials that are on disk already.
   init(_ stored: StoredPlan, finished: [Trial], folder: String, lock: RunLock) throws(HarnessError) {
+    var stored = stored
+    // It was decided on trials that are there no more.
+    if finished.count < stored.plan.trials.count { stored.precision = nil }
     self.stored = stored
     self.folder = folder
     self.lock = lock
     run = Run(
-      environment: stored.environment, plan: stored.plan, trials: finished,
+      environment: stored.environment, plan: stored.plan, trials: finished, precision: stored.precision,
       resumptions: stored.resumptions.isEmpty ? nil : stored.resumptions)
     try writePlan()
     // A process that was killed while it voided a round has left trials that are ok.
@@ -56,16 +60,20 @@ struct RunRecord {
 
   func dropTrial(_ number: Int) { try? FileManager.default.removeItem(atPath: path(of: number)) }
 
-  mutating func addRound() throws(HarnessError) {
+  /// - Parameter spentSeconds: what the rounds so far took; on disk, so that a resumption knows.
+  mutating func addRound(spentSeconds: Double) throws(HarnessError) {
+    stored.spentSeconds = spentSeconds
     stored.plan.addRound()
     run.plan = stored.plan
     try writePlan()
     try writeRun()
   }
 
-  /// No more rounds are added.
+  /// No more rounds are added, by a resumption either.
   mutating func end(_ outcome: PrecisionOutcome) throws(HarnessError) {
+    stored.precision = outcome
     run.precision = outcome
+    try writePlan()
     try writeRun()
   }
 

@@ -232,6 +232,7 @@ extension CalibrationReport {
       "Corrected by Holm, all comparisons of one workload together are to be wrong in at most \(level) of 100 runs.",
       "scatter: the standard deviation of the ratio from round to round. difference: the smallest that is found with that "
         + "scatter by the paired t test, corrected for so many claims; longer windows than these scatter less.",
+      "latency, addedLatency: their p99; cpuPerOperation: CPU time for each operation; aboveIdlePSS: memory above idle.",
       "resolved from: the smallest ratio that the equal copies on the same case say can be found; its inverse is found "
         + "as well.",
     ]

@@ -27,6 +27,8 @@ struct CapacitySummary: Sendable {
     var objective: Percentile?
     var rigBusyShare: Double
     var verdict: String
+    /// That have figures.
+    var trials: Int
   }
 
   let model: CapacityModel
@@ -161,6 +163,7 @@ extension CapacitySummary.Point {
     p999 = percentile(9_990)
     objective = percentile(plan.objective.perTenThousand)
     rigBusyShare = middle { figures, _ in figures.rig?.busyShare } ?? 0
+    self.trials = seen.count
     let verdicts = Dictionary(kept.map { ($0.judgement.verdict, 1) }, uniquingKeysWith: +)
     verdict = CapacityVerdict.allCases.compactMap { kind in
       verdicts[kind].map { count in

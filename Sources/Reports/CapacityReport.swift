@@ -78,7 +78,9 @@ extension Document {
         + "\(plan.objective.limit), per second; good: their share.",
       "~ fewer than 100 samples lie beyond the percentile, or the rig was busy for more than half of the window or at "
         + "its own limit: carries no claim. A percentile with fewer than 10 beyond is left out.",
-      "Where several trials were made at a load, figures are medians.",
+      "met, missed: of the trials at that load; void: others took too much of the host, so that the trial says nothing of "
+        + "the model and was made again. A row shows void ones only where no other was had.",
+      "search trials: those of the search, without the curve's. Where several were made at a load, figures are medians.",
     ]
   }
 }
@@ -94,7 +96,7 @@ extension Document.Section {
       .init(title: "from", unit: scale.symbol), .init(title: "to", unit: scale.symbol),
       .init(title: "at \(trimmed(plan.checkShare * 100)) %", isNumeric: false),
       .init(title: "\(plan.objective.percentile) there", unit: "ms"), .init(title: "rig busy at 100 %", unit: "%"),
-      .init(title: "trials"),
+      .init(title: "search trials"),
     ]
     func rate(_ value: Double?) -> Cell { value.map { Cell(text: significant($0 / scale.size)) } ?? Cell.none }
     let rows = summaries.map { summary -> [Cell] in
@@ -111,7 +113,12 @@ extension Document.Section {
     self.init(
       name: plan.case.name, question: "Which rate does each model sustain under \(plan.objective)?",
       setting: ["for \(counted(plan.case.workers, "worker"))"] + changes,
-      tables: [Table(caption: "Capacity under \(plan.objective), open loop", columns: columns, rows: rows)],
+      tables: [
+        Table(
+          caption: "Capacity under \(plan.objective), open loop · n = search trials · from, to: "
+            + "\(trimmed(plan.level * 100)) % interval · resolves steps of \(trimmed((plan.bracketRatio - 1) * 100)) %",
+          columns: columns, rows: rows)
+      ],
       idioms: summaries.map { (oneLine($0.name), oneLine($0.model.model.idiom)) },
       failures: summaries.flatMap(\.failures), notes: summaries.compactMap(\.ending))
   }
@@ -122,7 +129,8 @@ extension Document.Section {
     let rates = Unit.rate.scale(for: summary.points.map(\.offered))
     let times = Unit.time.scale(for: summary.points.compactMap(\.p50?.nanoseconds))
     let columns: [Table.Column] = [
-      .init(title: "load"), .init(title: "offered", unit: rates.symbol), .init(title: "answered", unit: rates.symbol),
+      .init(title: "load"), .init(title: "n"), .init(title: "offered", unit: rates.symbol),
+      .init(title: "answered", unit: rates.symbol),
       .init(title: "goodput", unit: rates.symbol), .init(title: "good", unit: "%"),
       .init(title: "p50", unit: times.symbol), .init(title: "p99", unit: times.symbol),
       .init(title: "p99.9", unit: times.symbol), .init(title: plan.objective.description, isNumeric: false),
@@ -133,7 +141,8 @@ extension Document.Section {
         percentile.map { Cell(text: $0.text(times.size)) } ?? Cell.none
       }
       return [
-        Cell(text: "\(trimmed(point.share * 100)) %"), rate(point.offered), rate(point.answered), rate(point.goodput),
+        Cell(text: "\(trimmed(point.share * 100)) %"), Cell(text: "\(point.trials)"), rate(point.offered),
+        rate(point.answered), rate(point.goodput),
         // Rounded down: 100 says that all were.
         Cell(text: trimmed((point.goodShare * 1_000).rounded(.down) / 10)),
       ] + percentiles + [Cell(text: point.verdict)]
@@ -143,7 +152,10 @@ extension Document.Section {
       name: "\(plan.case.name) · \(oneLine(summary.name))",
       question: "How do latency and goodput go with the load?",
       setting: ["100 % is \(base), \(significant(reference)) requests/s"],
-      tables: [Table(caption: "Latency against load", columns: columns, rows: rows)], idioms: [], failures: [],
+      tables: [
+        Table(
+          caption: "Latency against load · medians of n trials · no intervals, no test", columns: columns, rows: rows)
+      ], idioms: [], failures: [],
       notes: [])
   }
 }

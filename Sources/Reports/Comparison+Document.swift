@@ -114,7 +114,7 @@ extension Comparison {
       figure.test.map { Cell(text: factor($0.ratio)) } ?? Cell.none, interval.map { Cell(text: $0) } ?? Cell.none,
       value(figure.base), value(figure.head),
       Cell(text: "\(figure.base.values.count), \(figure.head.values.count)"),
-      figure.finds.map { Cell(text: offsets(2 - $0, $0, around: 1)) } ?? Cell.none,
+      figure.finds.map { Cell(text: offsets(1 / $0, $0, around: 1)) } ?? Cell.none,
       figure.test.map { Cell(text: probability($0.p)) } ?? Cell.none,
       figure.test != nil && figure.spoiler == nil ? Cell(text: probability(figure.adjustedP)) : Cell.none,
       figure.test != nil ? Cell(text: probability(figure.check.p)) : Cell.none,

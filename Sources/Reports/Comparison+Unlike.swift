@@ -33,6 +33,7 @@ struct Difference: Sendable, Hashable, Encodable, CustomStringConvertible {
   static func obstacles(_ base: Comparison.Side, _ head: Comparison.Side) -> [Difference] {
     var found = [
       Difference("schema version", "\(base.run.schemaVersion)", "\(head.run.schemaVersion)"),
+      Difference("method", method(of: base.run), method(of: head.run)),
       Difference(
         "warm-up", "\(trimmed(base.run.plan.warmUpSeconds)) s", "\(trimmed(head.run.plan.warmUpSeconds)) s"),
     ].compactMap { $0 }
@@ -45,6 +46,11 @@ struct Difference: Sendable, Hashable, Encodable, CustomStringConvertible {
       found += obstacles(other, planned, windows: (base.run.plan, head.run.plan))
     }
     return found
+  }
+
+  /// Of runs that do not say, only those of one revision are known to have been measured alike.
+  private static func method(of run: Run) -> String {
+    run.methodVersion.map { "version \($0)" } ?? "that of revision \(run.environment.revision ?? "unknown")"
   }
 
   private static func obstacles(_ base: PlannedCase, _ head: PlannedCase, windows: (base: Plan, head: Plan))

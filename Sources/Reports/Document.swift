@@ -89,7 +89,7 @@ extension Document {
     let length = shortest == longest ? longest : "\(shortest) to \(longest)"
     let rounds = "\(counted(plan.rounds, "round")) of \(length) s per model and case"
     if plan.claims {
-      return "\(rounds). A difference counts as one only where a test says so; marks and spreads are no test."
+      return "\(rounds). A difference counts as one only where a test says so: • and spreads are none."
     }
     return "Indicative: \(rounds) claim nothing. Differences within the spreads are noise, others may be."
   }
@@ -113,8 +113,8 @@ extension Document {
     legend += Self.claims(claims)
     if figures.contains(where: \.isBest) {
       legend.append(
-        "◆ best median of its column, among rows without failures that follow the contract, where every trial carries a "
-          + "claim.")
+        "• best median of its column, among rows without failures that follow the contract, where every trial carries a "
+          + "claim: no test was made.")
     }
     if figures.contains(where: { $0.standing == .lowerBound }) {
       legend.append("≥ lower bound, in at least half of the trials.")
@@ -126,6 +126,12 @@ extension Document {
     }
     if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["latency.added.p50"] != nil } }) {
       legend.append("added: latency that the model alone is answerable for, the backend's service time excluded.")
+    }
+    if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["rigBusyPerOperation"] != nil } }) {
+      legend.append("rig busy: how long the rig's loop was at work, by the wall clock, for each operation.")
+    }
+    if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["switchesPerOperation"] != nil } }) {
+      legend.append("switches: of threads, by the kernel; voluntary and involuntary together.")
     }
     if summaries.contains(where: { summary in summary.rows.contains { $0.metrics["threadsSampled"] != nil } }) {
       legend.append(

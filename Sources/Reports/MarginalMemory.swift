@@ -9,13 +9,17 @@ import Workloads
 struct MarginalMemory: Sendable {
   /// Bytes a unit.
   struct Slope: Sendable {
-    /// One per round.
+    /// A round without figures at two counts has none.
+    let byRound: [Int: Double]
+    /// In the order of the rounds.
     let values: [Double]
     let median: Double
     let interval: Result<Interval, NoInterval>
 
-    init?(_ values: [Double]) {
+    init?(_ byRound: [Int: Double]) {
+      let values = byRound.sorted { $0.key < $1.key }.map(\.value)
       guard let middle = Statistics.median(values) else { return nil }
+      self.byRound = byRound
       self.values = values
       median = middle
       interval = meanInterval(values)
@@ -37,7 +41,8 @@ struct MarginalMemory: Sendable {
   /// The cases that all rows reached, by units.
   let cases: [(name: String, units: Int)]
   let rows: [Row]
-  /// What a claim of the workload is corrected for.
+  /// The rows that are compared, and what a claim of the workload is corrected for.
+  let pairs: [ClaimPair]
   let familySize: Int
 
   /// One for each family of cases whose headline is memory and that differ in `units` only; none where fewer than two
@@ -78,19 +83,21 @@ struct MarginalMemory: Sendable {
     workload = first.workload
     changes = CaseSummary(first, of: run).changes.filter { !$0.hasPrefix("units=") }
     self.cases = counts
+    pairs = run.plan.declaredPairs
     familySize = run.declaredClaims(of: first.workload).count
     rows = models.map { model in
       let own = good.filter { model.isOf($0) }
       func slope(_ bytes: (MemoryFigures) -> Int?) -> Slope? {
-        Slope(
-          Set(own.map(\.round)).sorted().compactMap { round in
-            theilSenSlope(
-              counts.flatMap { name, units in
-                own.filter { $0.case == name && $0.round == round }.compactMap { trial in
-                  trial.figures?.memory.flatMap(bytes).map { (x: Double(units), y: Double($0)) }
-                }
-              })
-          })
+        var byRound: [Int: Double] = [:]
+        for round in Set(own.map(\.round)) {
+          byRound[round] = theilSenSlope(
+            counts.flatMap { name, units in
+              own.filter { $0.case == name && $0.round == round }.compactMap { trial in
+                trial.figures?.memory.flatMap(bytes).map { (x: Double(units), y: Double($0)) }
+              }
+            })
+        }
+        return Slope(byRound)
       }
       return Row(
         model: model, user: slope(\.grownBytes), kernel: slope(\.kernelGrowthBytes),
@@ -164,12 +171,12 @@ extension Table {
 extension MarginalMemory {
   /// As ``CaseResolution/own``, for slopes; nil where one is not positive.
   fileprivate func smallestRatio(_ part: (Row) -> Slope?) -> Double? {
-    let slopes = rows.compactMap(part).map(\.values)
-    let comparisons = slopes.indices.flatMap { a in
-      slopes.indices.compactMap { b -> LogRatios? in
-        guard a < b, slopes[a].count == slopes[b].count else { return nil }
-        return try? LogRatios(base: slopes[a], head: slopes[b])
-      }
+    func slope(_ name: RowName) -> [Int: Double]? {
+      rows.first { RowName($0.model) == name }.flatMap(part)?.byRound
+    }
+    let comparisons = pairs.compactMap { pair -> LogRatios? in
+      guard let base = slope(pair.base), let head = slope(pair.head) else { return nil }
+      return try? LogRatios(base: base, head: head)
     }
     guard let rounds = comparisons.map(\.count).max() else { return nil }
     return Resolution(sameAgainstSame: comparisons)?.smallestRatio(rounds: rounds, familySize: familySize)

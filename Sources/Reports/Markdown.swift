@@ -35,7 +35,7 @@ struct MarkdownRenderer {
     }
     let rows = content.rows.map { row in
       row.map { cell in
-        let value = cell.isBest ? "◆ **\(escaped(cell.text))**" : escaped(cell.text)
+        let value = cell.isBest ? "• **\(escaped(cell.text))**" : escaped(cell.text)
         return cell.spread.isEmpty ? value : "\(value) \(cell.spread)"
       }
     }

@@ -68,7 +68,7 @@ extension Metric {
       "cpuPerOperation", "CPU/\(noun)", .time, better: .lower, in: .speed, standing: costStanding,
       value: { $0.cpu?.nanosecondsPerOperation })
     let rigCost = Metric(
-      "rigCPUPerOperation", "rig CPU", .time, better: nil, in: .speed, value: { $0.rig?.cpuNanosecondsPerOperation })
+      "rigBusyPerOperation", "rig busy", .time, better: nil, in: .speed, value: { $0.rig?.cpuNanosecondsPerOperation })
     let throughput = Metric(
       "throughput", "throughput", .rate, better: drive.isAtFixedRate ? nil : .higher, in: .speed,
       standing: { trial, _ in throughputStanding(trial) }, value: { $0.operationsPerSecond })

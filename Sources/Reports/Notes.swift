@@ -60,8 +60,8 @@ extension CaseSummary {
     case .sharedProcessor:
       "The rig had no processor of its own, so that latency carries no claim (~)"
     case .hostBusy:
-      "Other programs or other virtual machines used more than a tenth of a processor within the window, so that "
-        + "throughput and latency carry no claim (~)"
+      "Within the window other programs or other virtual machines used more than a tenth of a processor, a quota stopped "
+        + "the trial, or heat slowed a processor down, so that throughput and latency carry no claim (~)"
     case .cpuDisagrees:
       "The model's own count of its CPU time and the one from outside differ by more than 5 %, so that cost carries no "
         + "claim (~)"
@@ -105,6 +105,9 @@ extension CaseSummary {
     }
     if let throttled = hosts.compactMap(\.throttledNanoseconds).max() {
       text += "; a quota stopped the trial's processes for \(significant(Double(throttled) / 1e6)) ms"
+    }
+    if let slowed = hosts.compactMap(\.thermalThrottles).max(), slowed > 0 {
+      text += "; heat slowed a processor down \(counted(slowed, "time"))"
     }
     return text + "."
   }

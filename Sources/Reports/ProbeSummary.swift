@@ -61,8 +61,11 @@ struct ProbeSummary: Sendable {
       if hasCycles { values.append(row?.cycles) }
       return [Cell(text: oneLine(name))] + values.map { $0.map { Cell(text: significant($0)) } ?? Cell.none }
     }
+    let counts = counted.map(\.rounds)
+    let n = Table.roundCount(counts.min() ?? 0, counts.max() ?? 0)
     return Table(
-      caption: "System calls of the model, counted in rounds of their own", columns: columns, rows: cells)
+      caption: "System calls of the model, counted in rounds of their own · medians, n = \(n) · no intervals, no test",
+      columns: columns, rows: cells)
   }
 
   /// The most frequent types, by the row that makes most of them; ties by name, so that reports repeat.

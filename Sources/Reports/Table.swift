@@ -33,7 +33,7 @@ struct Table: Sendable {
       guard let name = row.first?.text, !titles.isEmpty else { return nil }
       return "\(name) in \(titles.joined(separator: ", "))"
     }
-    return entries.isEmpty ? nil : "◆ best: \(entries.joined(separator: "; "))"
+    return entries.isEmpty ? nil : "• best median: \(entries.joined(separator: "; "))"
   }
 }
 

@@ -106,7 +106,7 @@ struct TerminalRenderer {
         zip(zip(table.columns, layouts), cells).map { shape, cell in
           let (column, layout) = shape
           guard column.isNumeric else { return pad(cell.text, to: layout.total) }
-          let value = (cell.isBest ? "◆" : "") + cell.text
+          let value = (cell.isBest ? "•" : "") + cell.text
           let spread = cell.spread.isEmpty ? "" : " \(cell.spread)"
           let text = pad(value, to: layout.value, right: true) + pad(spread, to: layout.spread)
           let padded = pad(text, to: layout.total, right: true)

@@ -29,14 +29,17 @@ public struct CapacityJudgement: Sendable, Codable, Hashable {
 extension ServiceObjective {
   /// Busier than this, a rig that is late is late because of its load.
   private static let busyShare = 0.5
+  /// What the kernel's account of its processors may be wrong by, in seconds: a tick of 10 ms at either edge.
+  private static let accountSeconds = 0.02
 
   /// Judges a trial of an open loop.
   ///
   /// The rig's own lateness is part of every latency, so that a trial that met the objective met it in spite of that. One
   /// that missed it by no more than what the rig may have added is not held against the model: it is void, or, where the
   /// rig was busy for more than half of the window, the rig's limit. What else runs on a host is known without looking at
-  /// the result, and voids a trial either way; one that missed is void, too, where others had the processors for as large
-  /// a part of the window as the part of the requests that may be late, for that alone makes so many late.
+  /// the result, and voids a trial whatever came out: where it is void by the harness's own rule for busy hosts, and where
+  /// others had a processor for a larger part of the window than the part of the requests that may be late, for that
+  /// alone makes so many late. Were misses alone void by that, passes would be left over, and capacities too high.
   /// - Parameters:
   ///   - latencyClass: the class that the objective is about.
   ///   - toleratesBusyHost: whether trials that others disturbed count all the same.
@@ -52,6 +55,11 @@ extension ServiceObjective {
     if trial.warnings.contains(.hostBusy) && !toleratesBusyHost {
       return CapacityJudgement(.void, "other programs or other machines used the host's processors meanwhile")
     }
+    if let lost = trial.host.map({ $0.othersProcessors + $0.stolenProcessors }), !toleratesBusyHost,
+      lost > max(shareThatMayBeLate, Self.accountSeconds / (Double(figures.windowNanoseconds) / 1e9))
+    {
+      return CapacityJudgement(.void, "others had \(percent(lost)) of a processor meanwhile")
+    }
     let attainment: Attainment?
     do throws(ResultError) {
       attainment = try figures.attainment(of: self, in: latencyClass)
@@ -61,11 +69,6 @@ extension ServiceObjective {
     guard let found = attainment else { return CapacityJudgement(.missed, "no '\(latencyClass)' request was answered") }
     let latency = "\(percentile) was \(milliseconds(found.percentileNanoseconds))"
     guard found.isMet else {
-      if let lost = trial.host.map({ $0.othersProcessors + $0.stolenProcessors }), lost > shareThatMayBeLate,
-        !toleratesBusyHost
-      {
-        return CapacityJudgement(.void, "\(latency), while others had \(percent(lost)) of a processor")
-      }
       let (own, overflows) = limitNanoseconds.addingReportingOverflow(found.rigNanoseconds)
       if found.percentileNanoseconds >= own || overflows { return CapacityJudgement(.missed, latency) }
       return CapacityJudgement(

@@ -14,16 +14,19 @@ public struct HostFigures: Sendable, Codable, Hashable {
   public var interruptProcessors: Double
   /// For how long a quota of the control group stopped the trial's processes; nil where there is none.
   public var throttledNanoseconds: Int?
+  /// How often heat slowed a processor down meanwhile; nil where the host does not say.
+  public var thermalThrottles: Int?
 
   public init(
     othersProcessors: Double, stolenProcessors: Double, interruptProcessors: Double, throttledNanoseconds: Int? = nil,
-    kernelProcessors: Double? = nil
+    kernelProcessors: Double? = nil, thermalThrottles: Int? = nil
   ) {
     self.othersProcessors = othersProcessors
     self.kernelProcessors = kernelProcessors
     self.stolenProcessors = stolenProcessors
     self.interruptProcessors = interruptProcessors
     self.throttledNanoseconds = throttledNanoseconds
+    self.thermalThrottles = thermalThrottles
   }
 
   /// Beyond this much of a processor a host is busy.
@@ -35,5 +38,6 @@ public struct HostFigures: Sendable, Codable, Hashable {
   public func isBusy(windowNanoseconds: UInt64) -> Bool {
     othersProcessors + stolenProcessors > Self.toleratedProcessors
       || Double(throttledNanoseconds ?? 0) > Double(windowNanoseconds) * Self.toleratedThrottling
+      || thermalThrottles ?? 0 > 0
   }
 }

@@ -7,12 +7,16 @@ import Workloads
 
 /// The version that this code writes.
 public let currentSchemaVersion = 2
-/// The versions that it reads: a run of version 1 is one of version 2 that lacks what came later.
+/// Raised with every change of method: figures of two methods cannot be compared. CHANGELOG.md says what changed.
+public let currentMethodVersion = 1
+/// The versions of the format that it reads: a run of version 1 is one of version 2 that lacks what came later.
 public let readableSchemaVersions = 1...currentSchemaVersion
 
 /// One invocation of the harness: all rounds of all cases and models.
 public struct Run: Sendable, Codable, Hashable {
   public var schemaVersion: Int
+  /// Of the harness, the rig and the contracts; nil in runs from before it was recorded.
+  public var methodVersion: Int?
   public var environment: RunEnvironment
   public var plan: Plan
   /// In the order of the plan, in which they were run. Shorter than `plan.trials` if the run was interrupted.
@@ -29,6 +33,7 @@ public struct Run: Sendable, Codable, Hashable {
     resumptions: [Resumption]? = nil
   ) {
     self.schemaVersion = currentSchemaVersion
+    self.methodVersion = currentMethodVersion
     self.environment = environment
     self.plan = plan
     self.trials = trials
@@ -40,6 +45,7 @@ public struct Run: Sendable, Codable, Hashable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     schemaVersion = try container.decode(Int.self, forKey: .schemaVersion)
+    methodVersion = try container.decodeIfPresent(Int.self, forKey: .methodVersion)
     environment = try container.decode(Placed<RunEnvironment>.self, forKey: .environment).value
     plan = try container.decode(Placed<Plan>.self, forKey: .plan).value
     trials = try container.decode([Placed<Trial>].self, forKey: .trials).map(\.value)

@@ -15,6 +15,10 @@ public struct StoredPlan: Sendable, Codable, Hashable {
   /// Every executable that has a part in the figures.
   public var programs: [StoredProgram]
   public var resumptions: [Resumption]
+  /// What all rounds but the last took, in seconds, once a round has been added for ``PrecisionGoal``.
+  public var spentSeconds: Double?
+  /// Once it is decided that no more rounds are added.
+  public var precision: PrecisionOutcome?
 
   public init(
     environment: RunEnvironment, protocolVersion: Int, plan: Plan, programs: [StoredProgram],

@@ -304,7 +304,7 @@ public struct CPUFigures: Sendable, Codable, Hashable {
 public struct RigFigures: Sendable, Codable, Hashable {
   /// Share of the window spent in turns of its loop that found work, 0 to 1.
   public var busyShare: Double
-  /// Useful time per operation, spinning excluded.
+  /// Time in such turns per operation, by the wall clock: CPU time as long as nobody takes the rig's processor away.
   public var cpuNanosecondsPerOperation: Double
   /// Actual minus intended send time of requests.
   public var sendLateness: LatencySummary

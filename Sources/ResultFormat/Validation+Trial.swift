@@ -36,6 +36,7 @@ extension Validation {
       checkMeasure("\(place).host.stolenProcessors", host.stolenProcessors)
       checkMeasure("\(place).host.interruptProcessors", host.interruptProcessors)
       checkMeasure("\(place).host.throttledNanoseconds", host.throttledNanoseconds)
+      checkMeasure("\(place).host.thermalThrottles", host.thermalThrottles)
     }
     guard let figures = trial.figures else { return }
     check(figures, at: place)
@@ -122,7 +123,8 @@ extension Validation {
       report(
         "\(place).warnings",
         "lacks '\(Warning.hostBusy.rawValue)': others used \(host.othersProcessors) processors, the hypervisor took "
-          + "\(host.stolenProcessors), and a quota stopped it for \(host.throttledNanoseconds ?? 0) ns")
+          + "\(host.stolenProcessors), a quota stopped it for \(host.throttledNanoseconds ?? 0) ns, and heat slowed a "
+          + "processor down \(host.thermalThrottles ?? 0) times")
     }
     guard let rig = figures.rig else { return }
     if rig.busyShare > 0.8 && !trial.warnings.contains(.rigSaturated) {

@@ -86,7 +86,8 @@ public struct RateSearch: Sendable {
   /// The bracket: the highest rate decided to be sustained, the lowest decided to be missed.
   public private(set) var sustained: Double?
   public private(set) var missed: Double?
-  /// The lowest rate at which the load generator was at its limit.
+  /// The lowest rate at which the load generator was at its limit: in bracketing by its decision, later where it was so
+  /// as often as a decision needs, and no less often than either verdict on the model.
   public private(set) var rigLimit: Double?
   private var rate: Double
   private var votes: [Outcome: Int] = [:]
@@ -179,6 +180,7 @@ public struct RateSearch: Sendable {
 
   private mutating func climbOrDescend(_ outcome: Outcome) {
     guard var stairs = staircase else { preconditionFailure("there is no staircase yet") }
+    if outcome == .rigLimit, isAtRigLimit(rate) { rigLimit = min(rigLimit ?? rate, rate) }
     stairs.left -= 1
     let position = stairs.position + (outcome == .sustained ? 1 : -1)
     let next = Self.rounded(stairs.origin * pow(stairs.ratio, Double(position)))
@@ -189,6 +191,11 @@ public struct RateSearch: Sendable {
     }
     staircase = stairs
     if stairs.left == 0 { ending = .found }
+  }
+
+  private func isAtRigLimit(_ rate: Double) -> Bool {
+    func count(_ outcome: Outcome) -> Int { trials.count { $0.rate == rate && $0.outcome == outcome } }
+    return count(.rigLimit) >= max(settings.majority, count(.missed), count(.sustained))
   }
 
   // MARK: - How long it takes

@@ -9,10 +9,10 @@ import Workloads
 @testable import Harness
 
 @Suite struct AddedRoundTests {
-  /// 10 s a look: a run looks once at its start and once after each round.
-  private func slowClock() -> @Sendable () -> Double {
+  /// So many seconds a look: a run looks once at its start and once after each round.
+  private func slowClock(step: Double = 10) -> @Sendable () -> Double {
     let looks = Counter()
-    return { Double(looks.next()) * 10 }
+    return { Double(looks.next()) * step }
   }
 
   private func run(_ fake: FakeRun, reach: Double, seconds: Double, metrics: [String] = ["throughput"]) async throws
@@ -75,15 +75,50 @@ import Workloads
     #expect(interrupted.finished.count == 4)
     var execution = RunExecution(
       interrupted, on: fake.environment, rows: fake.rows, runner: fake.runner, processors: fake.processors)
-    // What was spent before is what the plan expects of the trials that are there: 4 times 0.85 s.
+    // 2 times 0.85 s.
     #expect(abs(execution.expectedSeconds - 1.7) < 1e-9)
     execution.clock = slowClock()
-    // 3.4 s and 10 s more for the third round: a fourth would end at 17.9 s, a fifth at 29 s, a sixth at 40 s.
+    // 20 s are spent, by plan.json, and the third round takes 10 s more: a fourth would end at 40 s.
     let run = try await execution.run { _ in }.run
-    #expect(run.plan.rounds == 5)
+    #expect(run.plan.rounds == 3)
     #expect(run.precision?.ending == .time)
     #expect(Array(run.plan.trials.prefix(6)) == before.plan.trials)
     #expect(Array(run.trials.prefix(4)) == Array(try RunFiles.readTrials(from: fake.folder).prefix(4)))
+    #expect(validate(runAt: fake.folder).map(\.description) == [])
+  }
+
+  @Test func `of a round that was killed, what the plan expects of its finished trials is spent`() async throws {
+    let fake = try await FakeRun(rounds: 1)
+    _ = try await run(fake, reach: 1e-9, seconds: 39)
+    try FileManager.default.removeItem(atPath: "\(fake.folder)/trials/6")
+    var execution = try RunExecution(
+      InterruptedRun(fake.folder), on: fake.environment, rows: fake.rows, runner: fake.runner,
+      processors: fake.processors)
+    execution.clock = slowClock(step: 5.3)
+    // 20 s of two rounds, 0.85 s for trial 5, and 5.3 s for trial 6: a fourth round would end at 34.9 s, and a fifth at
+    // 39.3 s, which without trial 5 were 38.3 s.
+    let run = try await execution.run { _ in }.run
+    #expect(run.plan.rounds == 4)
+    #expect(validate(runAt: fake.folder).map(\.description) == [])
+  }
+
+  @Test func `a run that was killed after its last round was decided adds none`() async throws {
+    let fake = try await FakeRun(rounds: 1)
+    let (before, _) = try await run(fake, reach: 1e-9, seconds: 39)
+    // As if killed before run.json told of it.
+    var behind = before
+    behind.precision = nil
+    try RunFiles.writeRun(behind, to: fake.folder)
+    var execution = try RunExecution(
+      InterruptedRun(fake.folder), on: fake.environment, rows: fake.rows, runner: fake.runner,
+      processors: fake.processors)
+    // A clock by which there would be time for more.
+    execution.clock = { 0 }
+    let after = try await execution.run { _ in }.run
+    #expect(after.precision == before.precision && after.precision != nil)
+    #expect(try after.trials == RunFiles.readTrials(from: fake.folder))
+    #expect(after.trials.map(\.startedAt) == before.trials.map(\.startedAt))
+    #expect(after.isComplete)
     #expect(validate(runAt: fake.folder).map(\.description) == [])
   }
 }

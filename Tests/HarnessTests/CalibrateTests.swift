@@ -144,7 +144,7 @@ private func standard(rounds: Int = 12, models: Int = 4, window: Double? = nil) 
   }
 
   private func environment() async -> RunEnvironment {
-    var environment = await RunEnvironment.collect(label: "test", processors: processors)
+    var environment = await RunEnvironment.collect(label: "test", processors: processors, watch: nil)
     environment.iterationsPerMillisecond = 99_999
     return environment
   }

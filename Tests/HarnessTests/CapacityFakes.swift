@@ -89,7 +89,7 @@ struct FakeSearch {
     try CapacityExecution.makeFolder(folder)
     let processors = ProcessorSets(available: [])
     var execution = CapacityExecution(
-      environment: await RunEnvironment.collect(label: "test", processors: processors), plan: plan,
+      environment: await RunEnvironment.collect(label: "test", processors: processors, watch: nil), plan: plan,
       load: try Self.load, rows: rows, folder: folder,
       runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)
     execution.deadlines = deadlines

@@ -125,11 +125,15 @@ import Workloads
     #expect(result.trials.count { $0.judgement.verdict == .void } == 1)
   }
 
-  /// As it was seen: the rig was at its limit above 19,000 requests/s and, later, now and then was not.
-  @Test func `a rate at which the load generator was at its limit is no model's capacity`() async throws {
+  /// As it was seen: the rig was at its limit above 19,000 requests/s and, later, now and then was not. The bracket's
+  /// upper end is decided as one or as the other.
+  @Test(arguments: [RateSearch.Outcome.rigLimit, .missed])
+  func `a rate at which the load generator was at its limit is no model's capacity`(_ bracket: RateSearch.Outcome)
+    async throws
+  {
     let limit: [(rates: [Double], outcome: RateSearch.Outcome)] = [
       ([1_000, 1_000, 2_000, 2_000, 4_000, 4_000, 8_000, 8_000, 16_000, 16_000], .sustained),
-      ([32_000], .rigLimit), ([32_000], .missed), ([32_000, 22_630, 22_630, 19_030, 19_030], .rigLimit),
+      ([32_000], .rigLimit), ([32_000], .missed), ([32_000], .rigLimit), ([22_630, 22_630, 19_030, 19_030], bracket),
       ([17_450, 17_450], .sustained), ([18_220], .missed), ([18_220], .rigLimit), ([18_220], .missed),
       ([17_450], .sustained), ([18_220], .rigLimit), ([17_450], .sustained), ([18_220], .rigLimit),
       ([17_450, 18_220, 19_020], .sustained), ([19_860], .missed), ([19_020], .sustained), ([19_860], .missed),
@@ -142,8 +146,9 @@ import Workloads
         search.record(outcome)
       }
     }
-    #expect(search.ending == .found && search.rigLimit == 19_030)
-    #expect((search.threshold().estimate ?? 0) > 19_030)
+    // In the staircase it was so at 18,220 once more often than the model missed there.
+    #expect(search.ending == .found && search.rigLimit == 18_220)
+    #expect((search.threshold().estimate ?? 0) > 19_000)
     let fake = try await FakeSearch(["honest"], rig: queueRig(capacity: 1_500))
     var model = CapacityModel(model: fake.rows[0].planned)
     model.take(search, level: 0.95)

@@ -23,7 +23,7 @@ struct FakeRun {
     for name in ["honest", "other"] { try installation.write(fakeModel, as: "model-\(name)") }
     rows = try ModelCatalogue.rows(
       try await ModelCatalogue(executables, guests: []).describe(executables), named: [])
-    environment = await RunEnvironment.collect(label: "test", processors: processors)
+    environment = await RunEnvironment.collect(label: "test", processors: processors, watch: nil)
     plan = Plan.make(
       PlanRequest(
         cases: [try SelectedCase(Workload.fanOut.cases[0], of: .fanOut)], models: rows.map(\.planned), preset: .quick,

@@ -133,8 +133,12 @@ import Testing
     let watch = try busy(user: 50)
     let environment = await RunEnvironment.collect(label: nil, processors: sets, watch: watch)
     #expect(environment.warnings.contains { $0.contains("other programs used 0.5 of 2 processors") })
-    let quiet = await RunEnvironment.collect(label: nil, processors: sets)
+    let quiet = await RunEnvironment.collect(
+      label: nil, processors: sets, watch: MadeUpHost.watch(.fit, MadeUpHost.fit.later()))
     #expect(!quiet.warnings.contains { $0.contains("other programs") })
+    // Nor does one that could not be watched pass for an idle one.
+    let unseen = await RunEnvironment.collect(label: nil, processors: sets, watch: nil)
+    #expect(unseen.warnings.contains { $0.contains("nobody knows whether other programs ran beside the trials") })
   }
 }
 
@@ -218,6 +222,32 @@ import Testing
     #expect(figures.throttledNanoseconds == 10_001_000)
     #expect(figures.isBusy(windowNanoseconds: 1_000_000_000))
     #expect(!figures.isBusy(windowNanoseconds: 2_000_000_000))
+  }
+
+  @Test func `heat that slows a processor down disturbs a trial, once is enough`() throws {
+    var open = try edge(user: 0, idle: 0, own: 0, seconds: 0)
+    var close = try edge(user: 100, idle: 100, own: 1_000_000_000, seconds: 1)
+    #expect(try #require(close.figures(since: open, isServed: true)).thermalThrottles == nil)
+    (open.thermalThrottles, close.thermalThrottles) = (7, 7)
+    #expect(try !#require(close.figures(since: open, isServed: true)).isBusy(windowNanoseconds: 1_000_000_000))
+    close.thermalThrottles = 8
+    let figures = try #require(close.figures(since: open, isServed: true))
+    #expect(figures.thermalThrottles == 1 && figures.isBusy(windowNanoseconds: 1_000_000_000))
+  }
+
+  @Test func `every processor's counters of heat are read, and none where there are none`() {
+    let folder = "/sys/devices/system/cpu"
+    let host = MadeUpHost.fit.changing {
+      $0["\(folder)/cpu0/thermal_throttle/core_throttle_count"] = "3\n"
+      $0["\(folder)/cpu1/thermal_throttle/core_throttle_count"] = "4\n"
+      $0["\(folder)/cpu1/thermal_throttle/package_throttle_count"] = "50\n"
+      $0["\(folder)/cpufreq/thermal_throttle/core_throttle_count"] = "600\n"
+    }
+    let counters = ThermalCounters(host.read)
+    #expect(counters.throttles(host.read) == 57)
+    let later = host.changing { $0["\(folder)/cpu0/thermal_throttle/core_throttle_count"] = "5\n" }
+    #expect(counters.throttles(later.read) == 59)
+    #expect(ThermalCounters(MadeUpHost(files: [:]).read).throttles() == nil)
   }
 
   @Test func `an edge of a process that is gone is none`() throws {

@@ -137,7 +137,8 @@ extension ProcessorSetsTests {
   }
 
   @Test func `this host is described without its name`() async throws {
-    let environment = await RunEnvironment.collect(label: nil, processors: ProcessorSets(available: [0, 1]))
+    let environment = await RunEnvironment.collect(
+      label: nil, processors: ProcessorSets(available: [0, 1]), watch: nil)
     #expect(environment.processors >= 1)
     #expect(environment.memoryBytes > 1 << 20)
     var name = utsname()

@@ -245,7 +245,7 @@ import Testing
     request.windowSeconds = 0.05
     let folder = "\(installation.folder)/run"
     try RunFolder.make(folder)
-    var environment = await RunEnvironment.collect(label: "test", processors: processors)
+    var environment = await RunEnvironment.collect(label: "test", processors: processors, watch: nil)
     environment.iterationsPerMillisecond = 99_999
     let execution = RunExecution(
       environment: environment, plan: Plan.make(request), rows: rows, folder: folder,

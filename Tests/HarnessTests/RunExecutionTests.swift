@@ -29,7 +29,7 @@ import Workloads
       PlanRequest(
         cases: [try SelectedCase(Workload.fanOut.cases[0], of: .fanOut)], models: rows.map(\.planned), preset: .quick,
         seed: 1, rounds: rounds, warmUpSeconds: 0, windowSeconds: 0.1, processors: processors))
-    let environment = await RunEnvironment.collect(label: "test", processors: processors)
+    let environment = await RunEnvironment.collect(label: "test", processors: processors, watch: nil)
     return RunExecution(
       environment: environment, plan: plan, rows: rows, folder: folder,
       runner: TrialRunner(executables: executables, interruption: interruption), processors: processors)

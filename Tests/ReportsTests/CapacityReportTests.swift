@@ -93,16 +93,17 @@ private func search(isInterrupted: Bool = false) throws -> CapacityResult {
   @Test func `the curve has medians over the trials of a load, and claims no more than they can`() throws {
     let document = Document(try search())
     let table = try #require(document.sections[1].tables.first)
-    #expect(table.columns.map(\.title).prefix(5) == ["load", "offered", "answered", "goodput", "good"])
+    #expect(table.columns.map(\.title).prefix(6) == ["load", "n", "offered", "answered", "goodput", "good"])
     let rows = table.rows.map { $0.map(\.text) }
     #expect(rows.map { $0[0] } == ["50 %", "80 %", "100 %", "120 %"])
+    #expect(rows.map { $0[1] }.prefix(3) == ["1", "3", "1"])
     // 500 samples: 5 beyond p99, too few to be shown; p50 has enough.
     #expect(Array(rows[0].suffix(4)) == ["1.00", "–", "–", "met"])
     // 20,000 samples: 200 beyond p99 and 20 beyond p99.9.
     #expect(Array(rows[1].suffix(4)) == ["1.00", "4.00", "~4.00", "met 2, missed 1"])
     // The rig was busy for more than half of the window.
     #expect(Array(rows[2].suffix(4)) == ["~1.00", "~19.0", "~19.0", "met"])
-    #expect(rows[3][4] == "90" && rows[3].last == "missed")
+    #expect(rows[3][5] == "90" && rows[3].last == "missed")
     #expect(document.sections[2].tables[0].rows.map { $0.last?.text } == ["missed", "the rig's limit"])
     #expect(document.sections[2].setting == ["100 % is the highest rate sustained, 12,000 requests/s"])
   }

@@ -13,6 +13,7 @@ enum MadeUp {
   ///   - change: made to every trial.
   static func run(_ scatter: [Double], change: (inout Trial) -> Void = { _ in }) throws -> Run {
     var run = try fixture()
+    run.methodVersion = currentMethodVersion
     run.plan.preset = "standard"
     run.plan.claims = true
     run.plan.rounds = scatter.count

@@ -103,6 +103,27 @@ func families() throws {
   #expect(MarginalMemory.all(of: run).isEmpty)
 }
 
+@Test("slopes are compared within rounds, whichever of them are missing")
+func pairedSlopes() throws {
+  var run = parkedRun([("a", 8_000, 0, 10_000), ("b", 400, 0, 10_000)], rounds: 14)
+  // All is ten times as large in every other round; besides, b is 1 % larger in every third.
+  for index in run.trials.indices {
+    let trial = run.trials[index]
+    guard case .integer(let units)? = trial.parameters["units"] else { continue }
+    let scale = (trial.round % 2 == 0 ? 10 : 1) * (trial.model == "b" && trial.round % 3 == 0 ? 101 : 100)
+    run.trials[index].figures?.memory?.kernelGrowthBytes = units * scale
+    if (trial.model, trial.round) == ("a", 3) || (trial.model, trial.round) == ("b", 8) {
+      run.trials[index].state = .crashed
+      run.trials[index].figures = nil
+    }
+  }
+  let section = try #require(Document(run).sections.first { $0.name == "made-up: marginal memory" })
+  let table = try #require(section.tables.first)
+  #expect(table.columns.map(\.title) == ["model", "own", "kernel", "together"])
+  let resolved = try #require(table.footers.first?[2].text)
+  #expect(resolved == "×1.01", "\(resolved)")
+}
+
 @Test("a report shows the slopes after the cases, and limits with the number reached")
 func shown() throws {
   let run = parkedRun([("a", 8_000, 24_000, 1_000), ("b", 400, 0, 10_000)])

@@ -34,7 +34,7 @@ func best() throws {
     summary(run).rows.filter { $0.metrics[key]?.isBest == true }.map(\.name)
   }
   #expect(marked("cpuPerOperation") == ["async-loop"])
-  #expect(marked("rigCPUPerOperation") == [])
+  #expect(marked("rigBusyPerOperation") == [])
   // A percentile below the rig's own lateness.
   #expect(summary(run).rows[1].metrics["latency.added.p50"]?.standing == .noClaim)
   #expect(marked("latency.added.p50") == [])

@@ -32,6 +32,11 @@ private func compare(_ base: Run, _ head: Run) -> Comparison {
       try refusals { $0.plan.cases[0].workload = "pipeline" }
         == ["workload of fan-out/fixed-rate: fan-out in BASE, pipeline in HEAD"])
     #expect(try refusals { $0.plan.warmUpSeconds = 0.5 } == ["warm-up: 1 s in BASE, 0.5 s in HEAD"])
+    #expect(
+      try refusals { $0.methodVersion = 0 } == ["method: version \(currentMethodVersion) in BASE, version 0 in HEAD"])
+    #expect(
+      try refusals { $0.methodVersion = nil }
+        == ["method: version \(currentMethodVersion) in BASE, that of revision fedcba987654 in HEAD"])
     #expect(try refusals { $0.schemaVersion = 1 } == ["schema version: 2 in BASE, 1 in HEAD"])
     // Another case's parameters are nobody's obstacle, nor is another way to write the same number.
     #expect(

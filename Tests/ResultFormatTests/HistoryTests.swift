@@ -98,9 +98,11 @@ func storedPlan() throws {
   try scratch.makeFolder("trials")
   try scratch.write("abc", to: "program")
   let program = try StoredProgram(name: "program", path: "\(scratch.path)/program", isGuest: true)
-  let stored = StoredPlan(
+  var stored = StoredPlan(
     environment: run.environment, protocolVersion: 1, plan: run.plan, programs: [program],
     resumptions: [Resumption(startedAt: "2026-01-31T12:30:00Z", finishedTrials: 7)])
+  stored.spentSeconds = 12.5
+  stored.precision = run.precision
   try RunFiles.writePlan(stored, to: scratch.path)
   #expect(try RunFiles.readPlan(from: scratch.path) == stored)
   #expect(try RunFiles.readTrials(from: scratch.path) == [])
