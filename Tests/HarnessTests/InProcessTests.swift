@@ -56,10 +56,15 @@ import Testing
   }
 
   @Test func `what its window lost to others is recorded`() async throws {
-    // Long enough for the kernel's ticks, however late a loaded machine reads the edges.
+    // Where a loaded machine reads the opening edge so late that no tick of the kernel lies between it and the closing
+    // one, nothing is known of the window: a longer one then tells.
     var order = try order("honest")
-    order.window = .seconds(1)
-    let host = try #require(try await run(order)?.host)
+    var seen: HostFigures?
+    for seconds in [1, 2, 4, 8, 16] where seen == nil {
+      order.window = .seconds(seconds)
+      seen = try await run(order)?.host
+    }
+    let host = try #require(seen)
     #expect(host.othersProcessors >= 0 && host.othersProcessors <= 1_024)
   }
 
